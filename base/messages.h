@@ -1,0 +1,121 @@
+// What nodes say to each other, as plain values. rpc/ gives each a stable number and a protobuf form; the simulator
+// carries them through the same codec. One-way: nothing here waits for an answer, order on one channel is kept.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/task.h"
+
+namespace ringmaster {
+
+struct ShardEpoch {
+  ShardId shard = 0;
+  Epoch epoch = 0;
+  bool operator==(const ShardEpoch&) const = default;
+};
+
+// ---- master to worker -------------------------------------------------------------------------------------------
+
+// First message on every channel, and again whenever the master's shards change: "I own these".
+// The worker answers each with an Inventory for exactly these shards, and refuses lower epochs from then on.
+struct Announce {
+  std::uint64_t sequence = 0;
+  std::vector<ShardEpoch> shards;
+};
+
+struct Dispatch {
+  Token token;
+  std::string ns, group, kind, spec;
+  Duration timeout{0};
+  OnWorkerLost on_worker_lost = OnWorkerLost::rerun;
+  std::string traceparent;
+};
+struct DispatchBatch {
+  Incarnation worker;  // the life that these are meant for; another one refuses them
+  std::vector<Dispatch> items;
+};
+
+// Fate of reported results. recorded: committed, forget it. stale: a higher token or terminal state is committed,
+// forget it too (the master kept it as late).
+enum class ResultFate : std::uint8_t { recorded = 0, stale = 1 };
+struct ResultAck {
+  Token token;
+  ResultFate fate = ResultFate::recorded;
+};
+struct ResultAckBatch {
+  std::vector<ResultAck> items;
+};
+
+// Stop these attempts: death is verified before the result (cancelled) is reported.
+struct KillBatch {
+  std::vector<Token> items;
+};
+
+// Sent each second, and at once when demand changes between none and some.
+struct MasterStatus {
+  std::uint64_t demand = 0;  // tasks ready for this worker's groups and not yet sent anywhere
+};
+
+// ---- worker to master -------------------------------------------------------------------------------------------
+
+enum class HeldState : std::uint8_t { queued = 0, running = 1, finished = 2 };
+struct HeldAttempt {
+  Token token;
+  HeldState state = HeldState::queued;
+  std::optional<WallTime> started_at;
+};
+// Answer to Announce `sequence`. Finished ones follow as ResultBatch on the same channel.
+struct Inventory {
+  std::uint64_t sequence = 0;
+  bool last = true;                    // false: more parts of the same sequence follow
+  std::vector<ShardEpoch> superseded;  // announced shards for which the worker has seen a higher epoch
+  std::vector<HeldAttempt> held;
+};
+
+enum class AckVerdict : std::uint8_t {
+  accepted = 0,
+  busy = 1,      // no room: not held, send it elsewhere
+  fenced = 2,    // a higher epoch is known for its shard: not held
+  wrong_life = 3,  // meant for another incarnation: not held
+  returned = 4,  // was accepted, never started, given back (drain): not held any more
+};
+struct Ack {
+  Token token;
+  AckVerdict verdict = AckVerdict::accepted;
+};
+struct AckBatch {
+  std::vector<Ack> items;
+};
+
+struct ResultReport {
+  Token token;
+  AttemptResult result;
+};
+struct ResultBatch {
+  std::vector<ResultReport> items;  // a reported result implies that its attempt was accepted
+};
+
+// Sent each second and at once when the credit limit or draining changes.
+struct WorkerStatus {
+  std::uint32_t credit_limit = 0;  // attempts that this master may have outstanding here
+  bool draining = false;
+  std::uint32_t queued = 0, running = 0, spooled = 0;
+};
+
+// Attempts that started since the last frame (for `running` marks and live views).
+struct Started {
+  Token token;
+  WallTime started_at{};
+};
+struct StartedBatch {
+  std::vector<Started> items;
+};
+
+using Message = std::variant<Announce, DispatchBatch, ResultAckBatch, KillBatch, MasterStatus, Inventory, AckBatch,
+                             ResultBatch, WorkerStatus, StartedBatch>;
+
+}  // namespace ringmaster

@@ -1,0 +1,155 @@
+// TaskStore: the truth. One master's view of the database: PostgreSQL (pg_task_store.h) and its in-memory twin
+// (memory_task_store.h) pass one contract suite.
+//
+// Every writing call proves the caller's incarnation through the fence (design, section 5). Errors of writing calls:
+//   fenced           this incarnation may not write; nothing happened
+//   unavailable      it was never sent or surely rolled back; nothing happened
+//   unknown_outcome  it may have happened, and CANNOT happen any more later (the lost connection's fence row is gone):
+//                    look the ids up, then repeat only what is absent
+//   internal         PostgreSQL refused the statement (message: SQLSTATE and text); nothing happened
+// A batch is one statement and one commit: all of it or nothing. Callbacks run on the loop's thread, never inside the
+// call; several batches may be in flight at once and may finish in any order. Nothing is answered after close().
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/api.h"
+#include "base/ids.h"
+#include "base/messages.h"
+#include "base/result.h"
+#include "base/task.h"
+
+namespace ringmaster {
+
+template <class T = void>
+using StoreCallback = std::move_only_function<void(Result<T>)>;
+
+struct MasterIdentity {
+  std::string node_id;
+  Incarnation incarnation;
+  std::string rpc_address, http_address, version;
+};
+
+struct ShardRow {
+  ShardId id = 0;
+  Incarnation owner;  // 0: nobody
+  std::string owner_node;
+  Epoch epoch = 0;
+  bool owner_alive = false;  // its master row is living
+};
+
+// Ends a task: its row moves from `task` to `task_history`. Applies only if the row's attempt equals token.attempt.
+struct Completion {
+  Token token;
+  TaskState state = TaskState::succeeded;  // terminal
+  std::string worker;
+  AttemptResult result;
+};
+
+// Records a failed (or lost) attempt, the next attempt number and when it may run. Same condition as Completion.
+struct Retry {
+  Token token;
+  std::string worker;
+  AttemptResult result;
+  Attempt next_attempt = 0;
+  std::int32_t failures = 0, crashes = 0;
+  WallTime run_at{};
+  std::int64_t rank = 0;
+};
+
+// A dispatch made durable before it is sent (on_worker_lost != rerun), or a lazy `running` mark.
+struct RunningMark {
+  Token token;
+  std::string worker;
+  Incarnation worker_incarnation;
+  WallTime started_at{};
+};
+
+// What one item of complete/retry/mark met. applied: now true in the database by this call or an equal earlier one.
+enum class WriteFate : std::uint8_t {
+  applied = 0,
+  stale = 1,  // the row has a higher attempt, or the task is terminal by another attempt: a committed fact
+  absent = 2, // no such task anywhere
+};
+
+struct PageKey {
+  std::int64_t rank = 0;
+  TaskId id;
+  auto operator<=>(const PageKey&) const = default;
+};
+
+// What is known of an id: its row, its end, or neither.
+struct Lookup {
+  TaskId id;
+  std::optional<TaskRow> row;
+  std::optional<TaskState> terminal;
+  Attempt terminal_attempt = 0;
+};
+
+struct IdBlock {
+  std::int64_t first_sequence = 0, count = 0;
+};
+
+class TaskStore {
+ public:
+  virtual ~TaskStore() = default;
+
+  // ---- this master's life ----
+  // Makes the living `master` row and one fence row for each connection; answers the database's store_id.
+  // Errors also: invalid_argument (schema too old or too new: run `ringmaster migrate`).
+  virtual void open(MasterIdentity self, StoreCallback<std::string> done) = 0;
+  // Orderly end: releases what is still owned, marks the master row ended. Afterwards every call answers fenced.
+  virtual void resign(StoreCallback<> done) = 0;
+  virtual void close() = 0;  // drops connections and callbacks at once
+
+  // ---- shards ----
+  virtual void shards(StoreCallback<std::vector<ShardRow>> done) = 0;
+  // Takes those of `wanted` that nobody owns; epoch + 1 each. Answers the ones taken.
+  virtual void take_shards(std::vector<ShardId> wanted, StoreCallback<std::vector<ShardEpoch>> done) = 0;
+  // Gives up ownership and bumps the generation of all own fence rows, in one transaction. Statements of this store
+  // that were sent before and did not hold answer `fenced` even though the incarnation lives: flush first.
+  virtual void release_shards(std::vector<ShardId> ids, StoreCallback<> done) = 0;
+  // Living master rows of this node id other than the caller: its predecessors.
+  virtual void predecessors(StoreCallback<std::vector<Incarnation>> done) = 0;
+  // Declares `dead` dead (terminates its backends, marks its row, deletes its fence rows) and frees its shards.
+  // Resumable; safe at any moment; idempotent.
+  virtual void take_over(Incarnation dead, StoreCallback<> done) = 0;
+
+  // ---- the two writes a task, and their kin ----
+  virtual void next_ids(std::int64_t count, StoreCallback<IdBlock> done) = 0;
+  virtual void accept(std::vector<TaskRow> rows, StoreCallback<> done) = 0;
+  virtual void complete(std::vector<Completion> items, StoreCallback<std::vector<WriteFate>> done) = 0;
+  virtual void retry(std::vector<Retry> items, StoreCallback<std::vector<WriteFate>> done) = 0;
+  virtual void mark_running(std::vector<RunningMark> items, StoreCallback<std::vector<WriteFate>> done) = 0;
+
+  // ---- reading the backlog (only rows of `owned` shards are answered) ----
+  virtual void groups(StoreCallback<std::vector<std::string>> done) = 0;
+  // Rows of one lane with key > after and run_at <= due_before, in key order, at most `limit`. `exhausted` when
+  // nothing further waits below rank(due_before): the lane's backlog is all in memory then.
+  struct Page {
+    std::vector<TaskRow> rows;
+    bool exhausted = false;
+    PageKey last;  // pass as `after` next time; covers rows skipped because of shard or run_at
+  };
+  virtual void page(std::string group, std::optional<PageKey> after, WallTime due_before, std::vector<bool> owned,
+                    int limit, StoreCallback<Page> done) = 0;
+  // Rows of every group that become due in (after, until]; unordered.
+  virtual void page_due(WallTime after, WallTime until, std::vector<bool> owned, int limit,
+                        StoreCallback<std::vector<TaskRow>> done) = 0;
+  virtual void lookup(std::vector<TaskId> ids, StoreCallback<std::vector<Lookup>> done) = 0;
+
+  // ---- queries ----
+  virtual void get(TaskId id, StoreCallback<TaskView> done) = 0;  // not_found
+  virtual void list(ListRequest request, StoreCallback<ListReply> done) = 0;
+
+  // ---- time and chores ----
+  virtual void database_time(StoreCallback<WallTime> done) = 0;
+  // Makes history partitions for `days_ahead` days, drops those that ended more than `retention` ago.
+  virtual void maintain(int days_ahead, Duration retention, StoreCallback<> done) = 0;
+};
+
+}  // namespace ringmaster
