@@ -1,0 +1,75 @@
+#include "base/task.h"
+
+#include <array>
+#include <utility>
+
+namespace ringmaster {
+namespace {
+
+template <class E, std::size_t N>
+using Names = std::array<std::pair<E, std::string_view>, N>;
+
+constexpr Names<TaskState, 10> kStates{{{TaskState::delayed, "DELAYED"},
+                                        {TaskState::ready, "READY"},
+                                        {TaskState::running, "RUNNING"},
+                                        {TaskState::cancelling, "CANCELLING"},
+                                        {TaskState::quarantined, "QUARANTINED"},
+                                        {TaskState::succeeded, "SUCCEEDED"},
+                                        {TaskState::failed, "FAILED"},
+                                        {TaskState::cancelled, "CANCELLED"},
+                                        {TaskState::timed_out, "TIMED_OUT"},
+                                        {TaskState::lost, "LOST"}}};
+constexpr Names<OnWorkerLost, 3> kOnWorkerLost{{{OnWorkerLost::rerun, "rerun"},
+                                                {OnWorkerLost::rerun_after_lease, "rerun_after_lease"},
+                                                {OnWorkerLost::fail, "fail"}}};
+constexpr Names<Routing, 2> kRoutings{{{Routing::bounded, "bounded"}, {Routing::strict, "strict"}}};
+constexpr Names<Outcome, 5> kOutcomes{{{Outcome::succeeded, "succeeded"},
+                                       {Outcome::failed, "failed"},
+                                       {Outcome::timed_out, "timed_out"},
+                                       {Outcome::cancelled, "cancelled"},
+                                       {Outcome::lost, "lost"}}};
+
+template <class E, std::size_t N>
+std::string_view name_of(const Names<E, N>& names, E value) {
+  for (const auto& [v, name] : names) {
+    if (v == value) return name;
+  }
+  return "UNKNOWN";  // a number that a newer version stored
+}
+
+template <class E, std::size_t N>
+std::optional<E> value_of(const Names<E, N>& names, std::string_view text) {
+  for (const auto& [value, name] : names) {
+    if (name == text) return value;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view to_string(TaskState state) {
+  return name_of(kStates, state);
+}
+std::optional<TaskState> parse_task_state(std::string_view text) {
+  return value_of(kStates, text);
+}
+
+std::string_view to_string(OnWorkerLost v) {
+  return name_of(kOnWorkerLost, v);
+}
+std::optional<OnWorkerLost> parse_on_worker_lost(std::string_view text) {
+  return value_of(kOnWorkerLost, text);
+}
+
+std::string_view to_string(Routing v) {
+  return name_of(kRoutings, v);
+}
+std::optional<Routing> parse_routing(std::string_view text) {
+  return value_of(kRoutings, text);
+}
+
+std::string_view to_string(Outcome outcome) {
+  return name_of(kOutcomes, outcome);
+}
+
+}  // namespace ringmaster
