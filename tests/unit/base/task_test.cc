@@ -1,0 +1,51 @@
+#include "base/task.h"
+
+#include <gtest/gtest.h>
+
+#include "base/result.h"
+
+namespace ringmaster {
+namespace {
+
+TEST(TaskState, NamesRoundTrip) {
+  for (const int number : {0, 1, 2, 3, 4, 10, 11, 12, 13, 14}) {
+    const auto state = static_cast<TaskState>(number);
+    EXPECT_EQ(parse_task_state(to_string(state)), state);
+    EXPECT_EQ(is_terminal(state), number >= 10);
+  }
+  EXPECT_EQ(to_string(TaskState::timed_out), "TIMED_OUT");
+  EXPECT_EQ(parse_task_state("succeeded"), std::nullopt);
+}
+
+TEST(OnWorkerLost, NamesRoundTrip) {
+  for (const auto choice : {OnWorkerLost::rerun, OnWorkerLost::rerun_after_lease, OnWorkerLost::fail}) {
+    EXPECT_EQ(parse_on_worker_lost(to_string(choice)), choice);
+  }
+  EXPECT_EQ(to_string(OnWorkerLost::rerun_after_lease), "rerun_after_lease");
+  EXPECT_EQ(parse_on_worker_lost(""), std::nullopt);
+}
+
+TEST(Routing, NamesRoundTrip) {
+  for (const auto choice : {Routing::bounded, Routing::strict})
+    EXPECT_EQ(parse_routing(to_string(choice)), choice);
+  EXPECT_EQ(parse_routing("loose"), std::nullopt);
+}
+
+TEST(Outcome, HasAName) {
+  EXPECT_EQ(to_string(Outcome::timed_out), "timed_out");
+  EXPECT_EQ(to_string(static_cast<Outcome>(99)), "UNKNOWN");
+}
+
+TEST(ErrorCode, HasAStableName) {
+  EXPECT_EQ(to_string(ErrorCode::invalid_argument), "invalid_argument");
+  EXPECT_EQ(to_string(ErrorCode::unknown_outcome), "unknown_outcome");
+}
+
+TEST(Rank, APriorityIsWorthOneAgeingStep) {
+  const WallTime at = from_unix_micros(1'000'000'000);
+  EXPECT_EQ(rank_of(at, 0, kDefaultAgeingStep), 1'000'000'000);
+  EXPECT_EQ(rank_of(at, 1, kDefaultAgeingStep), rank_of(at - kDefaultAgeingStep, 0, kDefaultAgeingStep));
+}
+
+}  // namespace
+}  // namespace ringmaster
