@@ -1,0 +1,289 @@
+#include "worker/worker_node.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <glog/logging.h>
+
+#include "registry/member_json.h"
+
+namespace ringmaster {
+namespace {
+
+constexpr Duration kStatusEvery = std::chrono::seconds(1);
+
+// Room beyond the credits: limits overlap for a moment when they move between masters, and by the floors.
+LedgerOptions ledger_options(const WorkerOptions& options) {
+  const std::uint64_t granted = std::uint64_t{options.slots} * options.prefetch;
+  const std::uint64_t slack = std::max<std::uint64_t>(16, options.slots);
+  LedgerOptions ledger;
+  ledger.incarnation = options.incarnation;
+  ledger.slots = options.slots;
+  ledger.capacity = static_cast<std::uint32_t>(std::min<std::uint64_t>(granted + slack, UINT32_MAX));
+  return ledger;
+}
+
+}  // namespace
+
+template <class F>
+auto WorkerNode::guarded(F fn) {
+  return [alive = std::weak_ptr<int>(alive_), fn = std::move(fn)]<class... Args>(Args&&... args) mutable {
+    if (!alive.expired()) fn(std::forward<Args>(args)...);
+  };
+}
+
+WorkerNode::WorkerNode(Loop& loop, Registry& registry, Spool& spool, Runner& runner, WorkerOptions options)
+    : loop_(loop),
+      registry_(registry),
+      spool_(spool),
+      runner_(runner),
+      options_(std::move(options)),
+      ledger_(ledger_options(options_)),
+      credits_(options_.slots, options_.prefetch),
+      tick_(loop) {
+  Spool::Contents contents = spool_.load();
+  store_id_ = std::move(contents.store_id);
+  ledger_.load(std::move(contents.results), contents.epochs);
+  runner_.set_handler(*this);
+}
+
+WorkerNode::~WorkerNode() = default;
+
+void WorkerNode::start(Links& links, std::string address, Registry::Joined joined) {
+  links_ = &links;
+  WorkerMember member;
+  member.id = options_.node_id;
+  member.address = std::move(address);
+  member.incarnation = options_.incarnation;
+  member.groups = options_.groups;
+  member.slots = options_.slots;
+  member.weight = options_.weight;
+  member.labels = options_.labels;
+  member.version = options_.version;
+  member.started_at = loop_.wall_now();
+  registry_.watch(Membership::masters,
+                  guarded([this](const std::vector<Member>& members) { on_masters(members); }));
+  registry_.join(Membership::workers, member.id, to_json(member), guarded(std::move(joined)));
+  tick_.start(kStatusEvery, [this] { tick(); });
+}
+
+void WorkerNode::drain(Callback done) {
+  if (draining_) return;
+  draining_ = true;
+  drained_ = std::move(done);
+  ledger_.drain();
+  credits_.set_open(false);
+  for (const auto& [link, master] : masters_) send_status(link);
+  schedule_flush();
+}
+
+// ---- links
+// ----------------------------------------------------------------------------------------------------
+
+void WorkerNode::on_link_up(LinkId link, const PeerInfo& peer) {
+  if (peer.role != Role::master) {
+    links_->close(link, "a worker serves masters only");
+    return;
+  }
+  masters_[link] = peer.node_id;
+  ledger_.link_up(link, peer.node_id);
+  credits_.link_up(link);
+  if (!peer.dialled_by_us && delivery_.own_channel_up(peer.node_id)) {
+    links_->undial(Role::master, peer.node_id);
+  }
+  schedule_flush();
+}
+
+void WorkerNode::on_link_down(LinkId link, const PeerInfo&, const std::string&) {
+  if (masters_.erase(link) == 0) return;
+  ledger_.link_down(link);
+  credits_.link_down(link);
+  schedule_flush();
+}
+
+void WorkerNode::on_dial_failed(Role, const std::string& node_id, DialError, const std::string& reason) {
+  VLOG(1) << "cannot deliver results to master " << node_id << ": " << reason;
+}
+
+void WorkerNode::on_message(LinkId link, Message message) {
+  if (!masters_.contains(link)) return;
+  std::visit([&](auto& body) { on(link, std::move(body)); }, message);
+}
+
+void WorkerNode::on_request(LinkId, ApiRequest, ApiResponder respond) {
+  respond(fail(ErrorCode::invalid_argument, "a worker answers no requests: ask a master"));
+}
+
+void WorkerNode::on(LinkId link, Announce announce) {
+  // What was decided before leaves before: the inventory then says what is held after it, and contradicts
+  // nothing.
+  flush();
+  if (!masters_.contains(link)) return;
+  if (auto noted = spool_.note_epochs(ledger_.raised_by(announce)); !noted) {
+    journal_failed(noted.error());
+    links_->close(link, "epochs cannot be journalled");  // the master comes back and announces again
+    return;
+  }
+  for (Inventory& part : ledger_.announce(link, announce)) links_->send(link, std::move(part));
+  schedule_flush();
+}
+
+void WorkerNode::on(LinkId link, DispatchBatch batch) {
+  ledger_.dispatch(link, std::move(batch));
+  start_attempts();
+  schedule_flush();
+}
+
+void WorkerNode::on(LinkId, ResultAckBatch batch) {
+  ledger_.acknowledge(batch);
+  schedule_flush();
+}
+
+void WorkerNode::on(LinkId link, KillBatch batch) {
+  ledger_.kill(link, batch, loop_.wall_now());
+  schedule_flush();
+}
+
+void WorkerNode::on(LinkId link, MasterStatus status) {
+  credits_.set_demand(link, status.demand);
+  schedule_flush();
+}
+
+// ---- attempts
+// -------------------------------------------------------------------------------------------------
+
+// At once, not at the flush: what starts and ends within one turn then costs one message.
+void WorkerNode::start_attempts() {
+  while (auto attempt = ledger_.next_start()) runner_.start(std::move(*attempt));
+}
+
+void WorkerNode::on_attempt_started(Token token, WallTime started_at) {
+  ledger_.started(token, started_at);
+  schedule_flush();
+}
+
+void WorkerNode::on_attempt_finished(Token token, AttemptResult result) {
+  ledger_.finished(token, std::move(result));
+  start_attempts();
+  schedule_flush();
+}
+
+// ---- once a turn
+// ----------------------------------------------------------------------------------------------
+
+void WorkerNode::schedule_flush() {
+  if (std::exchange(flush_scheduled_, true)) return;
+  loop_.post(guarded([this] {
+    flush_scheduled_ = false;
+    flush();
+  }));
+}
+
+void WorkerNode::flush() {
+  if (links_ == nullptr) return;
+  if (spool_error_.empty()) journal();  // broken: tick() tries again
+  const std::vector<Token> forgets = ledger_.take_forgets();
+  if (!forgets.empty()) spool_.forget(forgets);
+  start_attempts();
+  for (const Token& token : ledger_.take_kills()) runner_.kill(token);
+  for (Ledger::Outgoing& out : ledger_.take_outgoing()) links_->send(out.link, std::move(out.message));
+  send_changed_limits();
+  if (draining_) finish_drain();
+}
+
+void WorkerNode::journal() {
+  std::vector<ResultReport> results = ledger_.take_unspooled();
+  if (!results.empty()) {
+    const Result<> appended = spool_.append(results);
+    ledger_.give_back(std::move(results), appended.has_value());
+    if (!appended) {
+      journal_failed(appended.error());
+      return;
+    }
+  }
+  if (!spool_error_.empty()) {
+    LOG(INFO) << "spool: works again";
+    spool_error_.clear();
+    ledger_.set_accepting(true);
+  }
+  sync_results();
+}
+
+void WorkerNode::journal_failed(const Error& error) {
+  if (spool_error_.empty()) LOG(ERROR) << "spool: " << error.message << "; no new work until this is mended";
+  spool_error_ = error.message;
+  ledger_.set_accepting(false);
+  schedule_flush();
+}
+
+void WorkerNode::sync_results() {
+  const std::uint64_t number = ledger_.begin_sync();
+  if (number == 0) return;
+  spool_.sync(guarded([this, number](const Result<>& synced) {
+    ledger_.synced(number, synced.has_value());
+    if (!synced) journal_failed(synced.error());
+    schedule_flush();
+  }));
+}
+
+void WorkerNode::send_changed_limits() {
+  credits_.set_open(!draining_ && spool_error_.empty() && !ledger_.saturated());
+  for (const LinkId link : credits_.take_changed()) send_status(link);
+}
+
+void WorkerNode::send_status(LinkId link) {
+  if (links_ == nullptr) return;
+  WorkerStatus status;
+  status.credit_limit = credits_.limit(link);
+  status.draining = draining_;
+  status.queued = ledger_.queued();
+  status.running = ledger_.running();
+  status.spooled = ledger_.spooled();
+  links_->send(link, status);
+}
+
+// ---- once a second
+// --------------------------------------------------------------------------------------------
+
+void WorkerNode::tick() {
+  tick_.start(kStatusEvery, [this] { tick(); });
+  if (!spool_error_.empty()) journal();
+  for (const auto& [link, master] : masters_) send_status(link);
+  deliver();
+  flush();
+}
+
+void WorkerNode::deliver() {
+  const auto has_link = [this](const std::string& id) {
+    return std::ranges::any_of(masters_, [&](const auto& entry) { return entry.second == id; });
+  };
+  const Delivery::Step step = delivery_.step(ledger_.orphans(), has_link);
+  for (const std::string& master : step.undial) links_->undial(Role::master, master);
+  for (const Delivery::Dial& dial : step.dial) {
+    LOG(INFO) << "results wait for master " << dial.master << ": dialling " << dial.address;
+    links_->dial(Role::master, dial.master, dial.address);
+  }
+}
+
+void WorkerNode::on_masters(const std::vector<Member>& members) {
+  std::map<std::string, std::string> addresses;
+  for (const Member& member : members) {
+    const auto master = parse_master_member(member.data);
+    if (master) {
+      addresses[member.id] = master->rpc_address;
+    } else {
+      LOG(WARNING) << "registry: master " << member.id << ": " << master.error().message;
+    }
+  }
+  delivery_.set_masters(std::move(addresses));
+}
+
+void WorkerNode::finish_drain() {
+  if (leaving_ || !ledger_.holds_nothing()) return;
+  leaving_ = true;
+  registry_.leave(Membership::workers, options_.node_id, guarded([this](const Result<>&) {
+                    if (drained_) std::exchange(drained_, nullptr)();
+                  }));
+}
+
+}  // namespace ringmaster
