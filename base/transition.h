@@ -57,6 +57,8 @@ struct Lookup {
   std::optional<TaskRow> row;
   std::optional<TaskState> terminal;
   Attempt terminal_attempt = 0;
+  std::int32_t exit_code = 0;  // of the terminal attempt, with its worker
+  std::string worker;
 };
 
 }  // namespace ringmaster
