@@ -1,0 +1,175 @@
+#include "master/accept_queue.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+namespace ringmaster {
+
+namespace {
+constexpr std::size_t kMaxWaiting = 100'000;   // tasks
+constexpr std::size_t kBatchTasks = 1'000;     // a batch takes whole requests until it has this many
+constexpr std::size_t kBatchBytes = 8 << 20;
+constexpr std::size_t kMaxInFlight = 2;
+constexpr std::int64_t kIdBlock = 16'384;
+}  // namespace
+
+AcceptQueue::AcceptQueue(Loop& loop, TaskStore& store, SchedulerCore& core, Hooks hooks)
+    : loop_(loop), store_(store), core_(core), hooks_(std::move(hooks)), retry_(loop) {}
+
+void AcceptQueue::submit(std::vector<NewTask> tasks, ApiResponder respond) {
+  if (shut_) return respond(std::unexpected(*shut_));
+  if (core_.shards().count() == 0) {
+    return respond(fail(ErrorCode::unavailable, "this master owns no shard yet: try again, or another master"));
+  }
+  if (waiting_tasks_ + tasks.size() > kMaxWaiting) {
+    return respond(fail(ErrorCode::resource_exhausted, "too many submissions are waiting for the database: slow down"));
+  }
+  waiting_tasks_ += tasks.size();
+  waiting_.push_back({std::move(tasks), std::move(respond)});
+  send();
+}
+
+void AcceptQueue::resume() {
+  paused_ = false;
+  send();
+}
+
+void AcceptQueue::shut(const Error& reason) {
+  shut_ = reason;
+  for (Request& request : std::exchange(waiting_, {})) request.respond(std::unexpected(reason));
+  waiting_tasks_ = 0;
+}
+
+// True: there are ids for `count` tasks now. False: a block is on its way, and send() is called when it has come.
+bool AcceptQueue::need_ids(std::size_t count) {
+  if (next_sequence_ == last_sequence_ && spare_) {
+    next_sequence_ = spare_->first_sequence;
+    last_sequence_ = spare_->first_sequence + spare_->count;
+    spare_.reset();
+  }
+  const auto left = static_cast<std::size_t>(last_sequence_ - next_sequence_);
+  if (!spare_ && !fetching_ids_ && left < kIdBlock / 2) {
+    fetching_ids_ = true;
+    store_.next_ids(kIdBlock, [this, alive = std::weak_ptr<int>(alive_)](Result<IdBlock> block) {
+      if (alive.expired()) return;
+      fetching_ids_ = false;
+      if (block) {
+        spare_ = *block;
+      } else if (block.error().code == ErrorCode::fenced) {
+        hooks_.fenced(block.error());
+      } else {
+        // Without ids nobody can be answered: say so now rather than let submitters wait in silence.
+        for (Request& request : std::exchange(waiting_, {})) {
+          request.respond(fail(ErrorCode::unavailable, "the database cannot be reached: try again"));
+        }
+        waiting_tasks_ = 0;
+      }
+      send();
+    });
+  }
+  if (left >= count) return true;
+  if (spare_) {  // the rest of this block is given up: ids need not be dense
+    next_sequence_ = last_sequence_;
+    return need_ids(count);
+  }
+  return false;
+}
+
+void AcceptQueue::send() {
+  while (!paused_ && !shut_ && in_flight_ < kMaxInFlight && !waiting_.empty() && core_.shards().count() > 0) {
+    auto batch = std::make_shared<Batch>();
+    std::size_t tasks = 0, bytes = 0, take = 0;
+    while (take < waiting_.size() && tasks < kBatchTasks && bytes < kBatchBytes) {
+      const Request& request = waiting_[take++];
+      tasks += request.tasks.size();
+      for (const NewTask& task : request.tasks) bytes += task.spec.size() + 200;
+    }
+    if (!need_ids(tasks)) return;
+    const Now now = hooks_.now();
+    for (std::size_t i = 0; i < take; ++i) {
+      Request request = std::move(waiting_.front());
+      waiting_.pop_front();
+      waiting_tasks_ -= request.tasks.size();
+      batch->counts.push_back(request.tasks.size());
+      for (NewTask& task : request.tasks) {
+        const TaskId id = make_task_id(next_sequence_++, core_.shards().next_for_new_task());
+        batch->rows.push_back(core_.make_row(std::move(task), id, now));
+      }
+      request.tasks.clear();
+      batch->requests.push_back(std::move(request));
+    }
+    ++in_flight_;
+    send_batch(std::move(batch));
+  }
+}
+
+void AcceptQueue::send_batch(std::shared_ptr<Batch> batch) {
+  store_.accept(batch->rows, [this, alive = std::weak_ptr<int>(alive_), batch](Result<> answer) {
+    if (!alive.expired()) on_answer(batch, answer);
+  });
+}
+
+void AcceptQueue::on_answer(std::shared_ptr<Batch> batch, const Result<>& answer_of_store) {
+  if (!answer_of_store && answer_of_store.error().code == ErrorCode::unknown_outcome) return settle_unknown(batch);
+  if (!answer_of_store && answer_of_store.error().code == ErrorCode::internal && batch->requests.size() > 1) {
+    // One request is at fault: each goes alone now, so that only that one is refused.
+    --in_flight_;
+    std::size_t first = 0;
+    for (std::size_t i = 0; i < batch->requests.size(); ++i) {
+      auto single = std::make_shared<Batch>();
+      const auto begin = batch->rows.begin() + static_cast<std::ptrdiff_t>(first);
+      const auto end = begin + static_cast<std::ptrdiff_t>(batch->counts[i]);
+      single->rows.assign(std::make_move_iterator(begin), std::make_move_iterator(end));
+      single->counts.push_back(batch->counts[i]);
+      single->requests.push_back(std::move(batch->requests[i]));
+      first += batch->counts[i];
+      ++in_flight_;
+      send_batch(std::move(single));
+    }
+    return;
+  }
+  --in_flight_;
+  answer(*batch, answer_of_store);
+  if (!answer_of_store && answer_of_store.error().code == ErrorCode::fenced) hooks_.fenced(answer_of_store.error());
+  send();
+}
+
+void AcceptQueue::answer(Batch& batch, const Result<>& outcome) {
+  if (!outcome) {
+    Error error = outcome.error();
+    if (error.code == ErrorCode::fenced) {
+      error = {ErrorCode::unavailable, "this master is being replaced: try again, or another master", {}};
+    }
+    for (Request& request : batch.requests) request.respond(std::unexpected(error));
+    return;
+  }
+  std::size_t row = 0;
+  std::vector<SubmitReply> replies;
+  for (const std::size_t count : batch.counts) {
+    SubmitReply& reply = replies.emplace_back();
+    for (std::size_t i = 0; i < count; ++i) reply.ids.push_back(batch.rows[row++].id);
+  }
+  hooks_.accepted(std::move(batch.rows));
+  for (std::size_t i = 0; i < batch.requests.size(); ++i) batch.requests[i].respond(ApiReply{std::move(replies[i])});
+}
+
+// The statement can no longer apply later: what is in the store now is its outcome, whole or nothing.
+void AcceptQueue::settle_unknown(std::shared_ptr<Batch> batch) {
+  std::vector<TaskId> probe{batch->rows.front().id};
+  store_.lookup(std::move(probe), [this, alive = std::weak_ptr<int>(alive_), batch](Result<std::vector<Lookup>> found) {
+    if (alive.expired()) return;
+    if (!found) {
+      if (found.error().code == ErrorCode::fenced) return on_answer(batch, std::unexpected(found.error()));
+      loop_.after(std::chrono::milliseconds(200), [this, alive, batch] {
+        if (!alive.expired()) settle_unknown(batch);
+      });
+      return;
+    }
+    const Lookup& first = found->front();
+    if (first.row || first.terminal) return on_answer(batch, {});
+    send_batch(batch);
+  });
+}
+
+}  // namespace ringmaster

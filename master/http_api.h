@@ -1,0 +1,35 @@
+// The translation between HTTP and the API: a route and a body become an ApiRequest, an ApiReply becomes
+// JSON. Pure.
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <string_view>
+#include <variant>
+
+#include "base/api.h"
+#include "master/http_problem.h"
+#include "master/http_route.h"
+
+namespace ringmaster {
+
+inline constexpr Duration kMaxHttpWait = std::chrono::seconds(60);
+// A page of tasks ends early when its JSON has grown to this; `next_page_token` goes on from there.
+inline constexpr std::size_t kMaxPageBytes = 8 * 1024 * 1024;
+
+// A request for the service, with what is needed to shape its answer.
+struct HttpCall {
+  ApiRequest request;
+  bool single = false;  // submit_tasks: the body was one object, so the answer is one id
+
+  Duration wait() const;  // how long the service may take by request: a long poll's wait, else 0
+};
+
+// Routes that the service answers: all but livez and metrics. `body` is empty for all but submit_tasks.
+// Problems name the field at fault, in an array with its position: `[3].priority`.
+std::expected<HttpCall, HttpProblem> call_of(const HttpRoute& route, std::string_view body);
+
+// The reply to `call`; readyz answers 503 while the store or the registry is away or no shard is owned.
+HttpReply reply_to(const HttpRoute& route, const HttpCall& call, const Result<ApiReply>& answer);
+
+}  // namespace ringmaster

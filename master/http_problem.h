@@ -1,0 +1,47 @@
+// What the HTTP edge answers: a finished reply, and the problems (RFC 9457) that become one. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace ringmaster {
+
+struct HttpReply {
+  unsigned status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::string allow;                    // 405: the methods that this path has
+  std::string location;                 // 201 of one task
+  std::optional<unsigned> retry_after;  // seconds
+  bool close = false;                   // the connection cannot go on after this
+};
+
+// One refusal. `code` is stable and what programs switch on; `detail` is for people.
+struct HttpProblem {
+  unsigned status = 500;
+  std::string code;
+  std::string detail;
+  std::string field;  // the member of the body, or the query parameter, at fault
+  std::string allow;
+  bool retryable = false;  // the same request may be repeated, and may then succeed
+  std::optional<unsigned> retry_after;
+};
+
+// The problem that an Error of the API is. `safe` says that the request changes nothing, so an unknown
+// outcome may be repeated.
+HttpProblem problem_of(const Error& error, bool safe);
+
+// Problems of HTTP itself: 400 malformed_request, 404 not_found, 413 …, with the code that belongs to the
+// status.
+HttpProblem http_problem(unsigned status, std::string detail, std::string field = {});
+
+// application/problem+json with type, title, status, detail, code, retryable and, if there is one, field.
+HttpReply reply_of(const HttpProblem& problem);
+
+// The reason phrase of a status, as RFC 9110 has it.
+std::string_view reason_of(unsigned status);
+
+}  // namespace ringmaster

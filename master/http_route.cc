@@ -1,0 +1,118 @@
+#include "master/http_route.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+
+namespace ringmaster {
+namespace {
+
+constexpr std::size_t kMaxTarget = 4096;
+
+struct Endpoint {
+  HttpOperation operation;
+  std::string_view method;  // GET implies HEAD
+  std::string_view path;    // a trailing `/*` takes one segment as the id
+  std::string_view query;   // allowed parameters, each between spaces
+};
+
+constexpr std::array<Endpoint, kHttpOperations> kEndpoints{{
+    {HttpOperation::submit_tasks, "POST", "/v1/tasks", ""},
+    {HttpOperation::list_tasks, "GET", "/v1/tasks", " namespace group kind state page_token limit "},
+    {HttpOperation::get_task, "GET", "/v1/tasks/*", " wait "},
+    {HttpOperation::list_workers, "GET", "/v1/workers", ""},
+    {HttpOperation::list_masters, "GET", "/v1/masters", ""},
+    {HttpOperation::show_cluster, "GET", "/v1/cluster", ""},
+    {HttpOperation::livez, "GET", "/livez", ""},
+    {HttpOperation::readyz, "GET", "/readyz", ""},
+    {HttpOperation::metrics, "GET", "/metrics", ""},
+}};
+
+std::string_view rest_after(std::string_view path, std::string_view prefix) {
+  return path.starts_with(prefix) ? path.substr(prefix.size()) : std::string_view{};
+}
+
+bool matches(const Endpoint& endpoint, std::string_view path) {
+  if (!endpoint.path.ends_with("/*")) return path == endpoint.path;
+  const std::string_view id = rest_after(path, endpoint.path.substr(0, endpoint.path.size() - 1));
+  return !id.empty() && id.find('/') == std::string_view::npos;
+}
+
+std::string list_of(std::string_view words) {
+  std::string text;
+  for (const char c : words.substr(1, words.size() - 2))
+    text += c == ' ' ? std::string(", ") : std::string(1, c);
+  return text;
+}
+
+// Only `state` may stand more than once.
+std::expected<void, HttpProblem> read_query(const boost::urls::url_view& url, const Endpoint& endpoint,
+                                            HttpRoute& route) {
+  for (const auto& parameter : url.params()) {
+    const std::string name{parameter.key.data(), parameter.key.size()};
+    if (endpoint.query.empty()) {
+      return std::unexpected(http_problem(400, "This resource takes no query parameters.", name));
+    }
+    if (name.find(' ') != std::string::npos ||
+        endpoint.query.find(" " + name + " ") == std::string_view::npos) {
+      const std::string detail = "Unknown query parameter. Allowed: " + list_of(endpoint.query) + ".";
+      return std::unexpected(http_problem(400, detail, name));
+    }
+    const auto same = [&](const auto& earlier) { return earlier.first == name; };
+    if (name != "state" && std::ranges::any_of(route.query, same)) {
+      return std::unexpected(http_problem(400, "This query parameter is given twice.", name));
+    }
+    route.query.emplace_back(name, std::string{parameter.value.data(), parameter.value.size()});
+  }
+  return {};
+}
+
+HttpProblem wrong_method(std::string_view method, const std::vector<const Endpoint*>& there) {
+  std::string allow;
+  for (const Endpoint* endpoint : there) {
+    if (!allow.empty()) allow += ", ";
+    allow += endpoint->method == "GET" ? std::string("GET, HEAD") : std::string(endpoint->method);
+  }
+  HttpProblem problem =
+      http_problem(405, std::string(method) + " is not possible here. Allowed: " + allow + ".");
+  problem.allow = allow;
+  return problem;
+}
+
+}  // namespace
+
+std::string_view to_string(HttpOperation operation) {
+  constexpr std::array<std::string_view, kHttpOperations> kNames{
+      "submit_tasks", "list_tasks", "get_task", "list_workers", "list_masters",
+      "show_cluster", "livez",      "readyz",   "metrics"};
+  return kNames.at(static_cast<std::size_t>(operation));
+}
+
+std::expected<HttpRoute, HttpProblem> find_route(std::string_view method, std::string_view target) {
+  if (target.size() > kMaxTarget)
+    return std::unexpected(http_problem(400, "The target is longer than 4096 bytes."));
+  const auto url = boost::urls::parse_origin_form({target.data(), target.size()});
+  if (!url) return std::unexpected(http_problem(400, "The request target is not a valid path and query."));
+  const std::string path = url->path();
+  std::vector<const Endpoint*> there;
+  for (const Endpoint& endpoint : kEndpoints) {
+    if (matches(endpoint, path)) there.push_back(&endpoint);
+  }
+  if (there.empty()) return std::unexpected(http_problem(404, "There is nothing at this path."));
+
+  const std::string_view wanted = method == "HEAD" ? "GET" : method;
+  const auto found = std::ranges::find_if(there, [&](const Endpoint* e) { return e->method == wanted; });
+  if (found == there.end()) return std::unexpected(wrong_method(method, there));
+
+  HttpRoute route;
+  route.operation = (*found)->operation;
+  if ((*found)->path.ends_with("/*")) route.id = path.substr((*found)->path.size() - 1);
+  if (auto read = read_query(*url, **found, route); !read) return std::unexpected(read.error());
+  return route;
+}
+
+}  // namespace ringmaster

@@ -1,0 +1,229 @@
+// MasterNode as ApiService: submissions and queries. A query for another master's task is answered by its owner.
+#include <glog/logging.h>
+
+#include <algorithm>
+
+#include "master/master_node.h"
+
+namespace ringmaster {
+
+namespace {
+constexpr Duration kMaxWait = std::chrono::seconds(60);
+constexpr Duration kForwardSlack = std::chrono::seconds(5);
+constexpr Duration kRepoll = std::chrono::milliseconds(250);  // tasks whose owner cannot wake us
+constexpr Duration kRelook = std::chrono::seconds(5);          // shards that moved away while somebody waited
+constexpr std::size_t kMaxWaitIds = 10'000;
+constexpr std::uint32_t kMaxList = 1'000;
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+}  // namespace
+
+template <class F>
+auto MasterNode::guard(F f) {
+  return [alive = std::weak_ptr<int>(alive_), f = std::move(f)](auto&&... args) mutable {
+    if (!alive.expired()) f(std::forward<decltype(args)>(args)...);
+  };
+}
+
+void MasterNode::call(ApiRequest request, ApiResponder respond) {
+  if (over_ || store_id_.empty()) return respond(fail(ErrorCode::unavailable, "this master is starting or stopping: try again"));
+  std::visit(Overloaded{[&](SubmitRequest& r) { submit(std::move(r), std::move(respond)); },
+                        [&](GetRequest& r) { get(r, std::move(respond)); },
+                        [&](WaitRequest& r) { wait(std::move(r), std::move(respond)); },
+                        [&](ListRequest& r) { list(std::move(r), std::move(respond)); },
+                        [&](WorkersRequest&) { respond(ApiReply{WorkersReply{core_.workers()}}); },
+                        [&](MastersRequest&) { respond(ApiReply{masters()}); },
+                        [&](ClusterRequest&) { respond(ApiReply{cluster()}); }},
+             request);
+}
+
+void MasterNode::submit(SubmitRequest request, ApiResponder respond) {
+  if (auto valid = validate(request); !valid) return respond(std::unexpected(valid.error()));
+  accepts_.submit(std::move(request.tasks), std::move(respond));
+}
+
+LinkId MasterNode::owner_link(ShardId shard) const {
+  if (core_.shards().owns(shard)) return 0;
+  const auto it = master_links_.find(shards_.owner_node(shard));
+  return it == master_links_.end() ? 0 : it->second;
+}
+
+void MasterNode::show_live(TaskView& view) const {
+  if (is_terminal(view.row.state) || !core_.shards().owns(view.row.id.shard())) return;
+  const auto live = core_.live(view.row.id);
+  if (!live) return;
+  view.row.state = live->state;
+  view.row.worker = live->worker;
+  view.row.started_at = live->started_at;
+  view.row.attempt = live->attempt;
+}
+
+void MasterNode::get_here(TaskId id, ApiResponder respond) {
+  store_.get(id, guard([this, respond = std::move(respond)](Result<TaskView> view) mutable {
+    if (!view) return respond(std::unexpected(view.error()));
+    show_live(*view);
+    respond(ApiReply{GetReply{std::move(*view)}});
+  }));
+}
+
+void MasterNode::get(GetRequest request, ApiResponder respond) {
+  if (request.wait < Duration{0} || request.wait > kMaxWait) {
+    return respond(fail(ErrorCode::invalid_argument, "wait must be between 0s and 60s", "wait"));
+  }
+  const LinkId owner = request.forwarded ? 0 : owner_link(request.id.shard());
+  if (owner != 0) {
+    auto fallback = [this, id = request.id, respond = std::move(respond)](Result<ApiReply> reply) mutable {
+      // The owner is out of reach: PostgreSQL knows all but what is running this very second.
+      if (!reply && reply.error().code != ErrorCode::not_found) return get_here(id, std::move(respond));
+      respond(std::move(reply));
+    };
+    request.forwarded = true;
+    return links_->call(owner, request, request.wait + kForwardSlack, guard(std::move(fallback)));
+  }
+  if (request.wait == Duration{0}) return get_here(request.id, std::move(respond));
+  wait_here({request.id}, request.wait,
+            [this, id = request.id, respond = std::make_shared<ApiResponder>(std::move(respond))](Result<WaitReply>) {
+              get_here(id, std::move(*respond));
+            });
+}
+
+// Waits first and looks then, so that an end that falls in between is seen by either. Ends that are committed here wake
+// the waiter; for tasks of another owner, who is out of reach, the store is looked at again and again.
+struct MasterNode::Wait {
+  std::vector<TaskId> ids;
+  std::map<TaskId, WaitReply::Item> items;
+  Waiters::WaiterId waiter = 0;
+  bool over = false;
+};
+
+void MasterNode::wait_here(std::vector<TaskId> ids, Duration duration, WaitDone done) {
+  auto wait = std::make_shared<Wait>();
+  for (const TaskId id : ids) wait->items[id].id = id;
+  wait->ids = std::move(ids);
+  wait->waiter = waiters_.add(wait->ids, duration, [wait, done = std::move(done)](std::vector<FinishedTask> ended) mutable {
+    wait->over = true;
+    for (const FinishedTask& task : ended) {
+      wait->items[task.id] = {task.id, true, task.state, task.exit_code, task.worker};
+    }
+    WaitReply reply;
+    for (const TaskId id : wait->ids) reply.items.push_back(wait->items[id]);
+    done(std::move(reply));
+  });
+  look(std::move(wait));
+}
+
+void MasterNode::look(std::shared_ptr<Wait> wait) {
+  std::vector<TaskId> open;
+  for (const auto& [id, item] : wait->items) {
+    if (!is_terminal(item.state)) open.push_back(id);
+  }
+  store_.lookup(std::move(open), guard([this, wait](Result<std::vector<Lookup>> found) {
+    if (wait->over) return;
+    bool foreign = !found;
+    if (found) {
+      for (const Lookup& lookup : *found) {
+        if (lookup.terminal) {
+          waiters_.ended({lookup.id, *lookup.terminal, lookup.exit_code, lookup.worker});
+        } else if (lookup.row) {
+          wait->items[lookup.id].found = true;
+          wait->items[lookup.id].state = lookup.row->state;
+          foreign |= !core_.shards().owns(lookup.id.shard());
+        } else {
+          waiters_.forget(wait->waiter, lookup.id);
+        }
+      }
+    }
+    if (wait->over) return;
+    loop_.after(foreign ? kRepoll : kRelook, guard([this, wait] {
+      if (!wait->over) look(wait);
+    }));
+  }));
+}
+
+void MasterNode::wait(WaitRequest request, ApiResponder respond) {
+  if (request.ids.empty() || request.ids.size() > kMaxWaitIds) {
+    return respond(fail(ErrorCode::invalid_argument, "between 1 and 10000 ids can be waited for at once", "ids"));
+  }
+  if (request.wait < Duration{0} || request.wait > kMaxWait) {
+    return respond(fail(ErrorCode::invalid_argument, "wait must be between 0s and 60s", "wait"));
+  }
+  // Each owner waits for its own tasks; the answers are put together in request order.
+  std::map<LinkId, std::vector<TaskId>> parts;
+  for (const TaskId id : request.ids) parts[request.forwarded ? 0 : owner_link(id.shard())].push_back(id);
+  struct Gather {
+    std::vector<TaskId> ids;
+    std::map<TaskId, WaitReply::Item> items;
+    std::size_t left = 0;
+    std::optional<Error> error;
+    ApiResponder respond;
+  };
+  auto gather = std::make_shared<Gather>();
+  gather->ids = std::move(request.ids);
+  gather->left = parts.size();
+  gather->respond = std::move(respond);
+  auto part_done = [gather](Result<WaitReply> reply) {
+    if (reply) {
+      for (WaitReply::Item& item : reply->items) gather->items[item.id] = std::move(item);
+    } else {
+      gather->error = reply.error();
+    }
+    if (--gather->left > 0) return;
+    if (gather->error) return gather->respond(std::unexpected(*gather->error));
+    WaitReply whole;
+    for (const TaskId id : gather->ids) whole.items.push_back(gather->items[id]);
+    gather->respond(ApiReply{std::move(whole)});
+  };
+  for (auto& [link, ids] : parts) {
+    if (link == 0) {
+      wait_here(std::move(ids), request.wait, part_done);
+      continue;
+    }
+    links_->call(link, WaitRequest{ids, request.wait, true}, request.wait + kForwardSlack,
+                 guard([this, ids = ids, part_done](Result<ApiReply> reply) {
+                   if (reply) return part_done(std::get<WaitReply>(std::move(*reply)));
+                   wait_here(ids, Duration{0}, part_done);  // the owner went away: say what the store knows
+                 }));
+  }
+}
+
+void MasterNode::list(ListRequest request, ApiResponder respond) {
+  if (request.limit < 1 || request.limit > kMaxList) {
+    return respond(fail(ErrorCode::invalid_argument, "limit must be between 1 and 1000", "limit"));
+  }
+  store_.list(std::move(request), guard([this, respond = std::move(respond)](Result<ListReply> reply) mutable {
+    if (!reply) return respond(std::unexpected(reply.error()));
+    for (TaskView& view : reply->views) show_live(view);
+    respond(ApiReply{std::move(*reply)});
+  }));
+}
+
+MastersReply MasterNode::masters() const {
+  MastersReply reply{members_};
+  for (MasterView& master : reply.masters) {
+    master.shards = master.self ? core_.shards().count() : shards_.shards_of(master.id);
+  }
+  return reply;
+}
+
+ClusterReply MasterNode::cluster() const {
+  ClusterReply reply;
+  reply.cluster = options_.cluster;
+  reply.store_id = store_id_;
+  reply.answered_by = options_.self.node_id;
+  reply.shards_owned = core_.shards().count();
+  reply.shards_unowned = shards_.unowned();
+  reply.masters = static_cast<std::uint32_t>(members_.size());
+  for (const WorkerView& worker : core_.workers()) reply.workers += worker.registered ? 1 : 0;
+  reply.lanes = core_.lanes();
+  reply.accepted = core_.counters().accepted;
+  reply.completed = core_.counters().completed;
+  reply.retried = core_.counters().retried;
+  reply.store_up = store_up_;
+  reply.registry_up = registry_.session() == SessionState::connected;
+  return reply;
+}
+
+}  // namespace ringmaster

@@ -1,0 +1,371 @@
+#include "master/master_node.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+#include "registry/member_json.h"
+
+namespace ringmaster {
+
+namespace {
+constexpr std::size_t kCompletionsInFlight = 2;
+constexpr Duration kTick = std::chrono::milliseconds(100);
+constexpr Duration kTimeRefresh = std::chrono::seconds(5);
+constexpr Duration kClockJump = std::chrono::seconds(1);
+}  // namespace
+
+template <class F>
+auto MasterNode::guard(F f) {
+  return [alive = std::weak_ptr<int>(alive_), f = std::move(f)](auto&&... args) mutable {
+    if (!alive.expired()) f(std::forward<decltype(args)>(args)...);
+  };
+}
+
+MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterOptions options,
+                       std::function<void(const Error&)> fenced)
+    : loop_(loop),
+      store_(store),
+      registry_(registry),
+      options_(std::move(options)),
+      fenced_(std::move(fenced)),
+      core_(options_.self.node_id, options_.core),
+      accepts_(loop, store, core_,
+               {.now = [this] { return now(); },
+                .accepted =
+                    [this](std::vector<TaskRow> rows) {
+                      core_.on_accepted(std::move(rows), now());
+                      wake();
+                    },
+                .fenced = [this](const Error& e) { on_fenced(e); }}),
+      completions_(
+          loop, options_.batch, kCompletionsInFlight,
+          [this](std::vector<Completion> items, auto done) { store_.complete(std::move(items), std::move(done)); },
+          [this](const auto& items, const auto& fates) {
+            core_.on_completed(items, fates, now());
+            wake();
+          },
+          [this](const Error& e) { on_fenced(e); }),
+      retries_(
+          loop, options_.batch, 1,
+          [this](std::vector<Retry> items, auto done) { store_.retry(std::move(items), std::move(done)); },
+          [this](const auto& items, const auto& fates) {
+            core_.on_retried(items, fates, now());
+            wake();
+          },
+          [this](const Error& e) { on_fenced(e); }),
+      records_(
+          loop, options_.batch, 1,
+          [this](std::vector<RunningMark> items, auto done) { store_.mark_running(std::move(items), std::move(done)); },
+          [this](const auto& items, const auto& fates) {
+            core_.on_recorded(items, fates, now());
+            wake();
+          },
+          [this](const Error& e) { on_fenced(e); }),
+      marks_(
+          loop, options_.batch, 1,
+          [this](std::vector<RunningMark> items, auto done) { store_.mark_running(std::move(items), std::move(done)); },
+          [](const auto&, const auto&) {}, [this](const Error& e) { on_fenced(e); }),
+      shards_(loop, store, core_, options_.self.node_id, options_.self.incarnation, options_.dead_after,
+              {.now = [this] { return now(); },
+               .changed = [this] { wake(); },
+               .hold_writes = [this](bool hold) { hold_writes(hold); },
+               .writes_idle = [this] { return writes_idle(); },
+               .released =
+                   [this](const std::vector<ShardId>& ids) {
+                     const std::set<ShardId> gone(ids.begin(), ids.end());
+                     const auto theirs = [&](const auto& item) { return gone.contains(item.token.task.shard()); };
+                     completions_.drop_if(theirs);
+                     retries_.drop_if(theirs);
+                     records_.drop_if(theirs);
+                     marks_.drop_if(theirs);
+                   },
+               .fenced = [this](const Error& e) { on_fenced(e); }}),
+      waiters_(loop),
+      tick_timer_(loop),
+      wake_timer_(loop),
+      time_timer_(loop) {}
+
+MasterNode::~MasterNode() = default;
+
+// ---- life ----
+
+void MasterNode::start(Links& links, std::function<void(Result<std::string>)> started) {
+  links_ = &links;
+  store_.open(options_.self, guard([this, started = std::move(started)](Result<std::string> store_id) {
+    if (!store_id) return started(std::unexpected(store_id.error()));
+    store_id_ = *store_id;
+    store_.database_time(guard([this, started](Result<WallTime> time) {
+      if (!time) return started(std::unexpected(time.error()));
+      wall_offset_ = Duration{to_unix_micros(*time)} - loop_.now().time_since_epoch();
+      store_up_ = true;
+      refresh_time();
+      tick();
+      started(store_id_);  // the links learn the store_id before the first channel
+      watch_members();
+      join();
+    }));
+  }));
+}
+
+void MasterNode::join() {
+  const MasterIdentity& self = options_.self;
+  registry_.join(Membership::masters, self.node_id,
+                 to_json(MasterMember{.id = self.node_id,
+                                      .rpc_address = self.rpc_address,
+                                      .http_address = self.http_address,
+                                      .incarnation = self.incarnation,
+                                      .version = self.version,
+                                      .started_at = now().wall}),
+                 guard([this](Result<> joined) {
+                   if (!joined) LOG(ERROR) << "cannot join the registry: " << joined.error().message;
+                 }));
+}
+
+void MasterNode::stop(std::function<void()> stopped) {
+  accepts_.shut({ErrorCode::unavailable, "this master is stopping: try another one", {}});
+  // Leave the registry first: the others learn at once whom the shards go to.
+  registry_.leave(Membership::masters, options_.self.node_id, guard([](Result<>) {}));
+  shards_.leave([this, stopped = std::move(stopped)] {
+    store_.resign(guard([this, stopped](Result<> done) {
+      if (!done) LOG(WARNING) << "resigning: " << done.error().message;
+      over_ = true;
+      stopped();
+    }));
+  });
+}
+
+void MasterNode::on_fenced(const Error& error) {
+  if (over_) return;
+  over_ = true;
+  LOG(WARNING) << "this incarnation is fenced: " << error.message;
+  // Never from inside a callback of what is about to be destroyed.
+  loop_.post(guard([this, error] { fenced_(error); }));
+}
+
+// ---- time ----
+
+Now MasterNode::now() const {
+  const MonoTime mono = loop_.now();
+  return {mono, WallTime{mono.time_since_epoch() + wall_offset_}};
+}
+
+void MasterNode::refresh_time() {
+  time_timer_.start(kTimeRefresh, [this] {
+    const MonoTime asked = loop_.now();
+    store_.database_time(guard([this, asked](Result<WallTime> time) {
+      store_up_ = time.has_value();
+      if (time) {
+        const MonoTime middle = asked + (loop_.now() - asked) / 2;
+        const Duration offset = Duration{to_unix_micros(*time)} - middle.time_since_epoch();
+        const Duration jump = std::chrono::abs(offset - wall_offset_);
+        if (jump > kClockJump) LOG(ERROR) << "PostgreSQL's clock jumped by " << format_duration(jump);
+        wall_offset_ = offset;
+      }
+      refresh_time();
+    }));
+  });
+}
+
+void MasterNode::tick() {
+  core_.tick(now());
+  wake();
+  tick_timer_.start(kTick, [this] { tick(); });
+}
+
+void MasterNode::set_wake_timer() {
+  const auto next = core_.next_wake();
+  if (!next) return wake_timer_.stop();
+  const Duration delay = std::max(*next - now().wall, Duration{0});
+  if (delay > kTick) return wake_timer_.stop();  // the tick comes first
+  wake_timer_.start(delay, [this] {
+    core_.tick(now());
+    wake();
+  });
+}
+
+// ---- effects ----
+
+void MasterNode::wake() {
+  if (std::exchange(flush_pending_, true)) return;
+  loop_.post(guard([this] {
+    flush_pending_ = false;
+    flush();
+  }));
+}
+
+void MasterNode::flush() {
+  if (over_) return;
+  Effects effects = core_.take_effects(now());
+  if (!effects.completions.empty()) completions_.push(std::move(effects.completions));
+  if (!effects.retries.empty()) retries_.push(std::move(effects.retries));
+  if (!effects.records.empty()) records_.push(std::move(effects.records));
+  if (!effects.marks.empty()) marks_.push(std::move(effects.marks));
+  for (auto& [link, message] : effects.sends) links_->send(link, std::move(message));
+  for (ReadRequest& read : effects.reads) perform(std::move(read));
+  for (const FinishedTask& task : effects.finished) waiters_.ended(task);
+  set_wake_timer();
+  shards_.on_progress();
+  if (core_.take_shard_doubt()) shards_.check_soon();
+}
+
+void MasterNode::perform(ReadRequest request) {
+  // Every answer goes back into the core, then the next flush.
+  auto answer = [this]<class T>(ReadRequest asked, auto apply) {
+    return guard([this, asked = std::move(asked), apply](Result<T> result) {
+      if (result) {
+        apply(std::move(*result));
+      } else {
+        LOG(WARNING) << "reading the backlog: " << result.error().message;
+        core_.read_failed(asked, now());
+      }
+      wake();
+    });
+  };
+  if (std::holds_alternative<GroupsRead>(request)) {
+    store_.groups(answer.operator()<std::vector<std::string>>(
+        request, [this](std::vector<std::string> groups) { core_.on_groups(groups, now()); }));
+  } else if (const auto* page = std::get_if<PageRead>(&request)) {
+    store_.page(page->group, page->after, page->due_before, core_.shards().owned(), page->limit,
+                answer.operator()<TaskStore::Page>(request, [this, asked = *page](TaskStore::Page got) {
+                  core_.on_page(asked, std::move(got.rows), got.last, got.exhausted, now());
+                }));
+  } else if (const auto* due = std::get_if<DueRead>(&request)) {
+    store_.page_due(due->after, due->until, core_.shards().owned(), due->limit,
+                    answer.operator()<std::vector<TaskRow>>(request, [this, asked = *due](std::vector<TaskRow> rows) {
+                      core_.on_due(asked, std::move(rows), now());
+                    }));
+  } else {
+    store_.lookup(std::get<LookupRead>(request).ids,
+                  answer.operator()<std::vector<Lookup>>(
+                      request, [this](std::vector<Lookup> found) { core_.on_lookup(std::move(found), now()); }));
+  }
+}
+
+void MasterNode::hold_writes(bool hold) {
+  if (hold) {
+    accepts_.pause();
+    completions_.pause();
+    retries_.pause();
+    records_.pause();
+    marks_.pause();
+  } else {
+    accepts_.resume();
+    completions_.resume();
+    retries_.resume();
+    records_.resume();
+    marks_.resume();
+  }
+}
+
+bool MasterNode::writes_idle() const {
+  return accepts_.idle() && completions_.idle() && retries_.idle() && records_.idle() && marks_.idle();
+}
+
+// ---- registry ----
+
+void MasterNode::watch_members() {
+  registry_.watch(Membership::workers, guard([this](const std::vector<Member>& members) {
+    std::vector<WorkerRegistration> registered;
+    for (const Member& member : members) {
+      auto parsed = parse_worker_member(member.data);
+      if (!parsed) {
+        LOG(ERROR) << "registry entry of worker " << member.id << ": " << parsed.error().message;
+        continue;
+      }
+      registered.push_back({member.id, parsed->address, parsed->version, parsed->incarnation, parsed->groups,
+                            parsed->slots, parsed->started_at});
+    }
+    core_.on_workers(std::move(registered), now());
+    update_dials();
+    wake();
+  }));
+  registry_.watch(Membership::masters, guard([this](const std::vector<Member>& members) {
+    members_.clear();
+    std::vector<std::string> names;
+    for (const Member& member : members) {
+      auto parsed = parse_master_member(member.data);
+      if (!parsed) {
+        LOG(ERROR) << "registry entry of master " << member.id << ": " << parsed.error().message;
+        continue;
+      }
+      members_.push_back({.id = member.id,
+                          .rpc_address = parsed->rpc_address,
+                          .http_address = parsed->http_address,
+                          .version = parsed->version,
+                          .incarnation = parsed->incarnation,
+                          .self = member.id == options_.self.node_id,
+                          .started_at = parsed->started_at});
+      names.push_back(member.id);
+    }
+    update_dials();
+    shards_.on_masters(names);
+    wake();
+  }));
+}
+
+void MasterNode::update_dials() {
+  std::map<std::string, std::string> wanted = core_.wanted_links();
+  for (const auto& [id, address] : dialled_) {
+    if (!wanted.contains(id)) links_->undial(Role::worker, id);
+  }
+  for (const auto& [id, address] : wanted) {
+    const auto known = dialled_.find(id);
+    if (known == dialled_.end() || known->second != address) links_->dial(Role::worker, id, address);
+  }
+  dialled_ = std::move(wanted);
+  // Of two masters the one with the smaller name dials; requests travel both ways.
+  std::set<std::string> masters;
+  for (const MasterView& member : members_) {
+    if (member.id <= options_.self.node_id) continue;
+    masters.insert(member.id);
+    if (!dialled_masters_.contains(member.id)) links_->dial(Role::master, member.id, member.rpc_address);
+  }
+  for (const std::string& id : dialled_masters_) {
+    if (!masters.contains(id)) links_->undial(Role::master, id);
+  }
+  dialled_masters_ = std::move(masters);
+}
+
+// ---- links ----
+
+void MasterNode::on_link_up(LinkId link, const PeerInfo& peer) {
+  if (peer.role == Role::worker) {
+    core_.on_link_up(link, peer.node_id, peer.incarnation, now());
+    wake();
+  } else if (peer.role == Role::master) {
+    master_links_[peer.node_id] = link;
+  }
+}
+
+void MasterNode::on_link_down(LinkId link, const PeerInfo& peer, const std::string& reason) {
+  if (peer.role == Role::worker) {
+    LOG(INFO) << "channel to worker " << peer.node_id << " is down: " << reason;
+    core_.on_link_down(link, now());
+    update_dials();
+    wake();
+  } else if (peer.role == Role::master) {
+    const auto it = master_links_.find(peer.node_id);
+    if (it != master_links_.end() && it->second == link) master_links_.erase(it);
+  }
+}
+
+void MasterNode::on_dial_failed(Role role, const std::string& node_id, DialError error, const std::string& reason) {
+  VLOG(1) << "dialling " << node_id << ": " << reason;
+  if (error == DialError::rejected) LOG(ERROR) << "dialling " << node_id << ": " << reason;
+  if (role != Role::worker || error != DialError::refused) return;
+  core_.on_dial_refused(node_id, now());
+  update_dials();
+  wake();
+}
+
+void MasterNode::on_message(LinkId link, Message message) {
+  core_.on_message(link, std::move(message), now());
+  wake();
+}
+
+void MasterNode::on_request(LinkId /*link*/, ApiRequest request, ApiResponder respond) {
+  call(std::move(request), std::move(respond));
+}
+
+}  // namespace ringmaster

@@ -1,0 +1,115 @@
+// MasterNode: one master's shell. It carries the scheduler core's decisions out over the store, the links and the
+// registry, and answers the API. Everything it touches comes in by constructor, so that it runs the same in the daemon
+// and in the simulator. One thread: the loop's. Destroying it at any moment is safe and is what a crash looks like.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/api.h"
+#include "base/loop.h"
+#include "master/accept_queue.h"
+#include "master/batch_queue.h"
+#include "master/scheduler_core.h"
+#include "master/shard_keeper.h"
+#include "master/waiters.h"
+#include "registry/registry.h"
+#include "rpc/links.h"
+#include "sql/task_store.h"
+
+namespace ringmaster {
+
+struct MasterOptions {
+  std::string cluster = "default";
+  MasterIdentity self;
+  CoreOptions core;
+  Duration dead_after = std::chrono::seconds(10);  // a master's registry node is gone so long: take its shards over
+  std::size_t batch = 1'000;                       // transitions in one statement
+};
+
+class MasterNode final : public LinkHandler, public ApiService {
+ public:
+  // `fenced`: this incarnation is over; destroy the node and start a new one with another incarnation.
+  MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterOptions options,
+             std::function<void(const Error&)> fenced);
+  ~MasterNode() override;
+
+  // Opens the store, then joins the registry. `started` gets the store_id once shards may be taken.
+  void start(Links& links, std::function<void(Result<std::string>)> started);
+  // Orderly end: hands every shard over, leaves the registry, resigns. Running attempts are not touched.
+  void stop(std::function<void()> stopped);
+
+  void call(ApiRequest request, ApiResponder respond) override;
+
+  void on_link_up(LinkId link, const PeerInfo& peer) override;
+  void on_link_down(LinkId link, const PeerInfo& peer, const std::string& reason) override;
+  void on_dial_failed(Role role, const std::string& node_id, DialError error, const std::string& reason) override;
+  void on_message(LinkId link, Message message) override;
+  void on_request(LinkId link, ApiRequest request, ApiResponder respond) override;
+
+  const SchedulerCore& core() const { return core_; }
+
+ private:
+  Now now() const;
+  void wake();   // a flush at the end of this turn
+  void flush();
+  void perform(ReadRequest request);
+  void tick();
+  void set_wake_timer();
+  void refresh_time();
+  void on_fenced(const Error& error);
+  void hold_writes(bool hold);
+  bool writes_idle() const;
+  void join();
+  void watch_members();
+  void update_dials();
+  template <class F>
+  auto guard(F f);
+
+  // master_api.cc
+  void submit(SubmitRequest request, ApiResponder respond);
+  void get(GetRequest request, ApiResponder respond);
+  void get_here(TaskId id, ApiResponder respond);
+  void wait(WaitRequest request, ApiResponder respond);
+  struct Wait;
+  using WaitDone = std::move_only_function<void(Result<WaitReply>)>;
+  void wait_here(std::vector<TaskId> ids, Duration duration, WaitDone done);
+  void look(std::shared_ptr<Wait> wait);
+  void list(ListRequest request, ApiResponder respond);
+  void show_live(TaskView& view) const;
+  MastersReply masters() const;
+  ClusterReply cluster() const;
+  LinkId owner_link(ShardId shard) const;  // 0: ours, nobody's, or out of reach
+
+  Loop& loop_;
+  TaskStore& store_;
+  Registry& registry_;
+  Links* links_ = nullptr;
+  const MasterOptions options_;
+  std::function<void(const Error&)> fenced_;
+  std::string store_id_;
+
+  SchedulerCore core_;
+  AcceptQueue accepts_;
+  BatchQueue<Completion> completions_;
+  BatchQueue<Retry> retries_;
+  BatchQueue<RunningMark> records_;  // before a dispatch
+  BatchQueue<RunningMark> marks_;    // lazy
+  ShardKeeper shards_;
+  Waiters waiters_;
+
+  std::vector<MasterView> members_;                 // as the registry shows them
+  std::map<std::string, LinkId> master_links_;
+  std::map<std::string, std::string> dialled_;      // workers, with the address
+  std::set<std::string> dialled_masters_;
+  Duration wall_offset_{0};                         // cluster time - monotonic
+  bool store_up_ = false;
+  bool over_ = false;                               // fenced or stopped
+  bool flush_pending_ = false;
+  Timer tick_timer_, wake_timer_, time_timer_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();
+};
+
+}  // namespace ringmaster

@@ -1,0 +1,297 @@
+// SchedulerCore: everything that one master decides about tasks and workers. Events and the time go in; Effects come
+// out: transitions to commit, messages to send, pages to read. Pure and deterministic: no clock, socket, thread or
+// database. The shell (master_node.h) carries the effects out and reports back what was committed.
+//
+// Memory follows a commit: a task is known here only after its insert (or as a row that was read); it leaves when its
+// end is committed. A dispatch is sent once on a link, and again only after an inventory on a newer one.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/api.h"
+#include "base/messages.h"
+#include "base/transition.h"
+#include "master/lane_core.h"
+#include "master/shard_table_core.h"
+
+namespace ringmaster {
+
+// mono drives time-outs; wall is cluster time (PostgreSQL's, carried forward) and drives due times.
+struct Now {
+  MonoTime mono;
+  WallTime wall;
+};
+
+struct CoreOptions {
+  Duration ageing_step = kDefaultAgeingStep;
+  Duration worker_timeout = std::chrono::seconds(10);   // registered, yet unreachable for so long: lost
+  Duration refused_interval = std::chrono::milliseconds(200);  // between the two refusals that prove a death
+  Duration inventory_wait = std::chrono::seconds(1);    // a new owner waits so long for silent workers
+  Duration due_horizon = std::chrono::seconds(10);      // tasks due within it are in memory
+  Duration running_mark_after = std::chrono::seconds(1);
+  std::size_t lane_window = 20'000;                     // ready tasks of a lane in memory
+  int page_size = 2'000;
+};
+
+// What is to be read from the store; answered by the matching on_… event, or read_failed.
+struct GroupsRead {};
+struct PageRead {
+  std::string group;
+  std::optional<PageKey> after;
+  WallTime due_before;
+  int limit = 0;
+};
+struct DueRead {
+  WallTime after, until;
+  int limit = 0;
+};
+struct LookupRead {
+  std::vector<TaskId> ids;
+};
+using ReadRequest = std::variant<GroupsRead, PageRead, DueRead, LookupRead>;
+
+struct FinishedTask {
+  TaskId id;
+  TaskState state = TaskState::succeeded;
+  std::int32_t exit_code = 0;
+  std::string worker;
+};
+
+struct Effects {
+  std::vector<Completion> completions;
+  std::vector<Retry> retries;
+  std::vector<RunningMark> records;  // commit, then on_recorded: the dispatch is sent after that
+  std::vector<RunningMark> marks;    // commit when convenient; nobody waits
+  std::vector<std::pair<LinkId, Message>> sends;
+  std::vector<ReadRequest> reads;
+  std::vector<FinishedTask> finished;  // committed ends
+  void clear() { *this = {}; }
+};
+
+// What the registry says of a worker.
+struct WorkerRegistration {
+  std::string id, address, version;
+  Incarnation incarnation;
+  std::vector<std::string> groups;
+  std::uint32_t slots = 0;
+  WallTime started_at{};
+};
+
+class SchedulerCore {
+ public:
+  SchedulerCore(std::string self, CoreOptions options);
+  ~SchedulerCore();
+
+  // ---- shards ----
+  ShardTable& shards() { return shards_; }
+  const ShardTable& shards() const { return shards_; }
+  void on_shards_taken(const std::vector<ShardEpoch>& taken, Now now);
+  // Before shards are released: no dispatch and no read begins any more until unfreeze(). The shell waits until
+  // quiet() and its own writes have landed, releases, calls on_shards_released, and unfreezes.
+  void freeze();
+  bool quiet() const;  // no read is under way
+  void unfreeze();
+  void on_shards_released(const std::vector<ShardId>& shards);
+  // True once after a worker refused an epoch of ours: read the shard table and believe it.
+  bool take_shard_doubt() { return std::exchange(shards_doubted_, false); }
+
+  // ---- tasks ----
+  TaskRow make_row(NewTask task, TaskId id, Now now) const;
+  void on_accepted(std::vector<TaskRow> rows, Now now);                      // their insert is committed
+  void on_completed(const std::vector<Completion>& items, const std::vector<WriteFate>& fates, Now now);
+  void on_retried(const std::vector<Retry>& items, const std::vector<WriteFate>& fates, Now now);
+  void on_recorded(const std::vector<RunningMark>& items, const std::vector<WriteFate>& fates, Now now);
+
+  // ---- reads ----
+  void on_groups(const std::vector<std::string>& groups, Now now);
+  void on_page(const PageRead& request, std::vector<TaskRow> rows, PageKey last, bool exhausted, Now now);
+  void on_due(const DueRead& request, std::vector<TaskRow> rows, Now now);
+  void on_lookup(std::vector<Lookup> answers, Now now);
+  void read_failed(const ReadRequest& request, Now now);  // it is asked for again by a later tick
+
+  // ---- workers ----
+  void on_workers(std::vector<WorkerRegistration> registered, Now now);  // the whole list
+  void on_link_up(LinkId link, const std::string& worker, Incarnation incarnation, Now now);
+  void on_link_down(LinkId link, Now now);
+  void on_dial_refused(const std::string& worker, Now now);
+  void on_message(LinkId link, Message message, Now now);
+
+  // ---- time ----
+  void tick(Now now);  // at least every 250 ms, and at next_wake()
+  // When a delayed task becomes due in memory; cluster time.
+  std::optional<WallTime> next_wake() const;
+
+  // Decides what can go where, and hands out all effects since the last call.
+  Effects take_effects(Now now);
+
+  // ---- views ----
+  struct Live {
+    TaskState state;
+    std::string worker;
+    std::optional<WallTime> started_at;
+    Attempt attempt;
+  };
+  std::optional<Live> live(TaskId id) const;  // absent: not in memory
+  std::vector<WorkerView> workers() const;
+  std::vector<ClusterReply::Lane> lanes() const;
+  std::size_t tasks_in_memory() const { return tasks_.size(); }
+  // Workers to keep channels to, with their addresses: those registered, and those that may still hold attempts.
+  std::map<std::string, std::string> wanted_links() const;
+  struct Counters {
+    std::uint64_t accepted = 0, completed = 0, retried = 0, dispatched = 0, lost_attempts = 0, stale_results = 0,
+                  adopted = 0;
+  };
+  const Counters& counters() const { return counters_; }
+
+ private:
+  enum class Phase : std::uint8_t {
+    waiting,    // in its lane, ready or parked
+    delayed,    // in the timer heap
+    recording,  // its dispatch record is being committed
+    sent,       // on a worker, not known to have started
+    running,
+    ending,     // its completion or retry is being committed
+  };
+  struct Worker;
+  struct Entry {
+    TaskRow row;
+    Phase phase = Phase::waiting;
+    Token token;                  // current one; meaningful from recording on
+    Lane* lane = nullptr;
+    Worker* worker = nullptr;     // recording, sent, running
+    LinkId link = 0;              // sent: by which link, under which announcement
+    std::uint64_t announce = 0;
+    bool marked = false;          // `running` is in the store
+    LinkId report_link = 0;       // ending: who waits for the acknowledgement
+    PageKey key() const { return {row.rank, row.id}; }
+  };
+  struct Worker {
+    std::string id;
+    WorkerRegistration registration;  // the last known
+    bool registered = false;
+    LinkId link = 0;
+    Incarnation incarnation;          // of the link, or of the last one
+    std::uint64_t announced = 0;      // sequence sent last on this link
+    std::uint64_t inventoried = 0;    // sequence answered last, in whole
+    std::map<std::uint64_t, std::vector<ShardId>> announcements;  // not yet answered
+    std::unordered_set<TaskId> seen;  // of the inventory that is coming in
+    bool ready = false;               // first inventory of this link is complete: dispatches may go
+    bool draining = false;
+    bool busy = false;                // it refused for lack of room: wait for its next word
+    std::uint32_t credit_limit = 0, queued = 0, running = 0, spooled = 0;
+    std::uint64_t demand_told = 0;
+    std::unordered_set<TaskId> bound; // sent or running there, by our knowledge
+    std::optional<MonoTime> refused_at, unreachable_since;
+    bool has_credit = false;          // counted in its lanes' workers_with_credit
+  };
+  // A result or an inventory entry of a task that is not in memory, while the store is asked about it.
+  struct Inquiry {
+    std::optional<ResultReport> report;
+    std::optional<HeldAttempt> held;
+    Worker* worker = nullptr;  // who said so, in which life, on which link
+    Incarnation incarnation;
+    LinkId link = 0;
+    bool asked = false;
+  };
+
+  Lane& lane(const std::string& group);
+  Entry* find(TaskId id);
+  Worker& worker_named(const std::string& id, Now now);
+
+  void expire_start_deadlines(Now now);
+
+  // scheduler_core_tasks.cc
+  void admit(TaskRow row, Now now);             // into memory, if it is to be there
+  void enqueue(Entry& entry);                   // among its lane's ready ones
+  void trim(Lane& lane);
+  TaskRow take_out(Entry& entry);               // out of memory; `entry` is gone
+  void touch(TaskId id);                        // rows of it that are being read are older than memory
+  void detach(Entry& entry);                    // off its lane's or timer's or worker's lists
+  void bind(Entry& entry, Worker& worker);
+  void unbind(Entry& entry);
+  void finish_attempt(Entry& entry, AttemptResult result, std::string worker, LinkId report_link, Now now);
+  void end_task(Entry& entry, TaskState state, AttemptResult result, std::string worker);
+  void retry_task(Entry& entry, AttemptResult result, std::string worker, Duration delay, Now now);
+  void acknowledge(LinkId link, Token token, ResultFate fate);
+
+  // scheduler_core_dispatch.cc
+  void pump(Lane& lane);
+  Worker* choose(Lane& lane, Entry& entry);
+  void dispatch(Entry& entry, Worker& worker);
+  void send_dispatch(Entry& entry);
+  void update_credit(Worker& worker);
+  void rebuild_rings(const std::set<std::string>& groups);
+  void flush_outboxes();
+  void tell_demand(const std::set<std::string>& workers, bool periodic);
+
+  // scheduler_core_workers.cc
+  void announce(Worker& worker, const std::vector<ShardEpoch>& shards);
+  void on_inventory(Worker& worker, Inventory inventory, Now now);
+  void on_held(Worker& worker, const HeldAttempt& held, Now now);
+  void end_inventory(Worker& worker, std::uint64_t sequence, Now now);
+  void on_acks(Worker& worker, const AckBatch& batch);
+  void on_results(LinkId link, ResultBatch batch, Now now);
+  void on_result(LinkId link, ResultReport report, Now now);
+  void on_started(const StartedBatch& batch, Now now);
+  void on_status(Worker& worker, const WorkerStatus& status);
+  void declare_lost(Worker& worker, bool known_dead, Now now);
+  void lose_attempt(Entry& entry, bool known_dead, Now now);
+  void adopt(Entry& entry, Worker& worker, const HeldAttempt& held, Now now);
+  void inquire(Worker& worker, TaskId id, std::optional<ResultReport> report, std::optional<HeldAttempt> held);
+
+  // scheduler_core_backlog.cc
+  void plan_reads(Now now);
+  bool gate_open(const Lane& lane, Now now) const;
+  void take_row(TaskRow row, Now now);
+  void place(Entry& entry, Worker& worker, Incarnation incarnation, const HeldAttempt& held, LinkId link, Now now);
+  void settle_inquiry(Lookup& answer, Inquiry inquiry, Now now);
+  void end_read();
+  bool reading() const { return pages_reading_ > 0 || due_reading_; }
+
+  const std::string self_;
+  const CoreOptions options_;
+  ShardTable shards_;
+  bool frozen_ = false;
+
+  std::unordered_map<TaskId, std::unique_ptr<Entry>> tasks_;
+  std::map<std::string, std::unique_ptr<Lane>> lanes_;
+  std::set<std::pair<WallTime, TaskId>> delayed_;
+  std::set<std::pair<WallTime, TaskId>> start_deadlines_;
+  std::deque<std::pair<MonoTime, Token>> mark_queue_;   // started attempts that may deserve a mark, oldest first
+  std::map<std::string, std::unique_ptr<Worker>> workers_;
+  std::unordered_map<LinkId, Worker*> links_;
+  std::uint64_t announce_sequence_ = 0;
+  bool registry_seen_ = false;
+  bool shards_doubted_ = false;  // a worker knows a higher epoch
+
+  std::map<TaskId, Inquiry> inquiries_;
+  bool want_groups_ = false, groups_reading_ = false, due_reading_ = false;
+  int pages_reading_ = 0, lookups_reading_ = 0;
+  MonoTime reads_paused_until_{};  // after a failed one
+  std::unordered_set<TaskId> touched_while_reading_;
+  WallTime horizon_{};          // everything due up to here is in memory or behind a lane's cursor
+  MonoTime next_sweep_{}, next_worker_check_{};
+  std::optional<MonoTime> shards_taken_at_;
+  std::uint64_t take_sequence_ = 0;  // announcement that a lane's workers must have answered
+
+  std::map<LinkId, DispatchBatch> dispatch_outbox_;
+  std::map<LinkId, ResultAckBatch> ack_outbox_;
+  std::map<LinkId, KillBatch> kill_outbox_;
+  std::set<Lane*> pump_needed_;  // lanes with something to decide
+  Effects effects_;
+  Counters counters_;
+};
+
+}  // namespace ringmaster

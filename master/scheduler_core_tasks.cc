@@ -1,0 +1,202 @@
+// The life of a task in memory: admitted after its insert, ended after its completion.
+#include <glog/logging.h>
+
+#include "base/backoff.h"
+#include "master/scheduler_core.h"
+
+namespace ringmaster {
+
+TaskRow SchedulerCore::make_row(NewTask task, TaskId id, Now now) const {
+  TaskRow row;
+  row.id = id;
+  row.created_at = now.wall;
+  row.run_at = task.run_at.value_or(now.wall);
+  row.rank = rank_of(row.run_at, task.priority, options_.ageing_step);
+  row.state = row.run_at > now.wall ? TaskState::delayed : TaskState::ready;
+  row.task = std::move(task);
+  return row;
+}
+
+void SchedulerCore::on_accepted(std::vector<TaskRow> rows, Now now) {
+  counters_.accepted += rows.size();
+  for (TaskRow& row : rows) {
+    if (shards_.owns(row.id.shard())) admit(std::move(row), now);
+  }
+}
+
+void SchedulerCore::admit(TaskRow row, Now now) {
+  if (row.run_at > horizon_ && row.run_at > now.wall) return;  // the sweep will find it
+  const TaskId id = row.id;
+  auto [it, inserted] = tasks_.try_emplace(id);
+  CHECK(inserted) << to_string(id) << " is in memory already";
+  it->second = std::make_unique<Entry>();
+  Entry& entry = *it->second;
+  entry.row = std::move(row);
+  entry.lane = &lane(entry.row.task.group);
+  if (entry.row.task.start_deadline > Duration{0} && !entry.row.started_at) {
+    start_deadlines_.emplace(entry.row.run_at + entry.row.task.start_deadline, id);
+  }
+  if (entry.row.run_at > now.wall) {
+    entry.phase = Phase::delayed;
+    ++entry.lane->delayed;
+    delayed_.emplace(entry.row.run_at, id);
+  } else {
+    enqueue(entry);
+  }
+}
+
+void SchedulerCore::enqueue(Entry& entry) {
+  entry.phase = Phase::waiting;
+  entry.lane->push(entry.key());
+  pump_needed_.insert(entry.lane);
+}
+
+// Back to the store with what exceeds the window; it is paged in again in its turn.
+void SchedulerCore::trim(Lane& lane) {
+  while (lane.size() > options_.lane_window && !lane.empty() && !lane.reading()) {
+    const PageKey last = lane.back();
+    lane.drop(last);
+    take_out(*find(last.id));
+  }
+}
+
+TaskRow SchedulerCore::take_out(Entry& entry) {
+  detach(entry);
+  TaskRow row = std::move(entry.row);
+  if (row.task.start_deadline > Duration{0}) {
+    start_deadlines_.erase({row.run_at + row.task.start_deadline, row.id});
+  }
+  tasks_.erase(row.id);
+  return row;
+}
+
+void SchedulerCore::touch(TaskId id) {
+  if (reading()) touched_while_reading_.insert(id);
+}
+
+void SchedulerCore::detach(Entry& entry) {
+  switch (entry.phase) {
+    case Phase::waiting: entry.lane->erase(entry.key()); break;
+    case Phase::delayed:
+      delayed_.erase({entry.row.run_at, entry.row.id});
+      --entry.lane->delayed;
+      break;
+    case Phase::recording:
+    case Phase::sent:
+    case Phase::running: unbind(entry); break;
+    case Phase::ending: break;
+  }
+}
+
+void SchedulerCore::bind(Entry& entry, Worker& worker) {
+  entry.worker = &worker;
+  worker.bound.insert(entry.row.id);
+  ++entry.lane->dispatched;
+  update_credit(worker);
+}
+
+void SchedulerCore::unbind(Entry& entry) {
+  Worker& worker = *entry.worker;
+  worker.bound.erase(entry.row.id);
+  --entry.lane->dispatched;
+  entry.worker = nullptr;
+  entry.link = 0;
+  update_credit(worker);
+}
+
+void SchedulerCore::acknowledge(LinkId link, Token token, ResultFate fate) {
+  if (link == 0) return;
+  if (fate == ResultFate::stale) ++counters_.stale_results;
+  ack_outbox_[link].items.push_back({token, fate});
+}
+
+// Turns the end of an attempt into the transition that follows from it.
+void SchedulerCore::finish_attempt(Entry& entry, AttemptResult result, std::string worker, LinkId report_link,
+                                   Now now) {
+  detach(entry);
+  entry.phase = Phase::ending;
+  entry.report_link = report_link;
+  TaskRow& row = entry.row;
+  switch (result.outcome) {
+    case Outcome::succeeded: return end_task(entry, TaskState::succeeded, std::move(result), std::move(worker));
+    case Outcome::failed:
+    case Outcome::timed_out: {
+      ++row.failures;
+      if (result.permanent || row.failures >= row.task.retry.max_attempts) {
+        const TaskState state = result.outcome == Outcome::failed ? TaskState::failed : TaskState::timed_out;
+        return end_task(entry, state, std::move(result), std::move(worker));
+      }
+      const Duration delay = backoff_delay(row.task.retry, row.failures);
+      return retry_task(entry, std::move(result), std::move(worker), delay, now);
+    }
+    case Outcome::cancelled:  // its worker gave it up while shutting down; nobody asked to cancel the task
+    case Outcome::lost: return retry_task(entry, std::move(result), std::move(worker), Duration{0}, now);
+  }
+}
+
+void SchedulerCore::end_task(Entry& entry, TaskState state, AttemptResult result, std::string worker) {
+  effects_.completions.push_back({entry.token, state, std::move(worker), std::move(result)});
+}
+
+void SchedulerCore::retry_task(Entry& entry, AttemptResult result, std::string worker, Duration delay, Now now) {
+  Retry retry;
+  retry.token = entry.token;
+  retry.worker = std::move(worker);
+  retry.result = std::move(result);
+  retry.next_attempt = entry.row.attempt + 1;
+  retry.failures = entry.row.failures;
+  retry.crashes = entry.row.crashes;
+  retry.run_at = now.wall + delay;
+  retry.rank = rank_of(retry.run_at, entry.row.task.priority, options_.ageing_step);
+  effects_.retries.push_back(std::move(retry));
+}
+
+void SchedulerCore::on_completed(const std::vector<Completion>& items, const std::vector<WriteFate>& fates,
+                                 Now /*now*/) {
+  CHECK_EQ(items.size(), fates.size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const Completion& item = items[i];
+    Entry* entry = find(item.token.task);
+    if (entry == nullptr || entry->phase != Phase::ending) continue;  // its shard was released meanwhile
+    const bool applied = fates[i] == WriteFate::applied;
+    acknowledge(entry->report_link, item.token, applied ? ResultFate::recorded : ResultFate::stale);
+    if (applied) {
+      ++counters_.completed;
+      effects_.finished.push_back({item.token.task, item.state, item.result.exit_code, item.worker});
+    } else {
+      // A committed fact that we did not know, though we own the shard: never expected, so say it loudly.
+      LOG(ERROR) << to_string(item.token.task) << ": its completion met "
+                 << (fates[i] == WriteFate::stale ? "a newer state" : "no such task") << "; dropped from memory";
+    }
+    touch(item.token.task);
+    take_out(*entry);
+  }
+}
+
+void SchedulerCore::on_retried(const std::vector<Retry>& items, const std::vector<WriteFate>& fates, Now now) {
+  CHECK_EQ(items.size(), fates.size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const Retry& item = items[i];
+    Entry* entry = find(item.token.task);
+    if (entry == nullptr || entry->phase != Phase::ending) continue;
+    const bool applied = fates[i] == WriteFate::applied;
+    acknowledge(entry->report_link, item.token, applied ? ResultFate::recorded : ResultFate::stale);
+    touch(item.token.task);
+    TaskRow row = take_out(*entry);
+    if (!applied) {
+      LOG(ERROR) << to_string(row.id) << ": its retry met a newer state or no task; dropped from memory";
+      continue;
+    }
+    ++counters_.retried;
+    row.attempt = item.next_attempt;
+    row.run_at = item.run_at;
+    row.rank = item.rank;
+    row.state = TaskState::delayed;
+    row.worker.clear();
+    row.worker_incarnation = {};
+    row.epoch = 0;
+    admit(std::move(row), now);
+  }
+}
+
+}  // namespace ringmaster

@@ -1,0 +1,306 @@
+// What workers say, and what is concluded from their silence.
+#include <glog/logging.h>
+
+#include <algorithm>
+
+#include "master/scheduler_core.h"
+
+namespace ringmaster {
+
+namespace {
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+}  // namespace
+
+// ---- registry and channels ----
+
+void SchedulerCore::on_workers(std::vector<WorkerRegistration> registered, Now now) {
+  registry_seen_ = true;
+  std::set<std::string> changed_groups;
+  std::set<std::string> present;
+  for (WorkerRegistration& registration : registered) {
+    present.insert(registration.id);
+    Worker& worker = worker_named(registration.id, now);
+    const bool same = worker.registered && worker.registration.groups == registration.groups;
+    if (!same) {
+      if (worker.has_credit) {  // its lanes are about to change: leave the old ones first
+        worker.registered = false;
+        update_credit(worker);
+      }
+      changed_groups.insert(worker.registration.groups.begin(), worker.registration.groups.end());
+      changed_groups.insert(registration.groups.begin(), registration.groups.end());
+    }
+    worker.registered = true;
+    worker.registration = std::move(registration);
+    if (worker.link == 0 && !worker.unreachable_since) worker.unreachable_since = now.mono;
+    update_credit(worker);
+  }
+  for (auto& [id, worker] : workers_) {
+    if (!worker->registered || present.contains(id)) continue;
+    worker->registered = false;
+    update_credit(*worker);
+    changed_groups.insert(worker->registration.groups.begin(), worker->registration.groups.end());
+    // Registry node gone and channel dead: lost. While the channel lives it is only out of the ring.
+    if (worker->link == 0) declare_lost(*worker, false, now);
+  }
+  rebuild_rings(changed_groups);
+}
+
+void SchedulerCore::on_link_up(LinkId link, const std::string& id, Incarnation incarnation, Now now) {
+  Worker& worker = worker_named(id, now);
+  worker.link = link;
+  worker.incarnation = incarnation;
+  worker.announcements.clear();
+  worker.seen.clear();
+  worker.ready = worker.busy = false;
+  worker.credit_limit = 0;
+  worker.demand_told = 0;
+  worker.refused_at.reset();
+  worker.unreachable_since.reset();
+  links_[link] = &worker;
+  announce(worker, shards_.epochs());
+}
+
+void SchedulerCore::on_link_down(LinkId link, Now now) {
+  const auto it = links_.find(link);
+  if (it == links_.end()) return;
+  Worker& worker = *it->second;
+  links_.erase(it);
+  dispatch_outbox_.erase(link);
+  ack_outbox_.erase(link);
+  kill_outbox_.erase(link);
+  if (worker.link != link) return;
+  worker.link = 0;
+  worker.ready = false;
+  worker.unreachable_since = now.mono;
+  update_credit(worker);
+  if (!worker.registered && registry_seen_) declare_lost(worker, false, now);
+}
+
+void SchedulerCore::on_dial_refused(const std::string& id, Now now) {
+  const auto it = workers_.find(id);
+  if (it == workers_.end() || it->second->link != 0) return;
+  Worker& worker = *it->second;
+  if (!worker.refused_at) {
+    worker.refused_at = now.mono;
+  } else if (now.mono - *worker.refused_at >= options_.refused_interval) {
+    declare_lost(worker, true, now);  // nobody listens there: the daemon is dead, and its attempts die with it
+  }
+}
+
+void SchedulerCore::announce(Worker& worker, const std::vector<ShardEpoch>& shards) {
+  worker.announced = ++announce_sequence_;
+  std::vector<ShardId>& ids = worker.announcements[worker.announced];
+  for (const ShardEpoch& shard : shards) ids.push_back(shard.shard);
+  effects_.sends.emplace_back(worker.link, Announce{worker.announced, shards});
+}
+
+void SchedulerCore::on_message(LinkId link, Message message, Now now) {
+  const auto it = links_.find(link);
+  if (it == links_.end()) return;
+  Worker& worker = *it->second;
+  std::visit(Overloaded{[&](Inventory& m) { on_inventory(worker, std::move(m), now); },
+                        [&](AckBatch& m) { on_acks(worker, m); },
+                        [&](ResultBatch& m) { on_results(link, std::move(m), now); },
+                        [&](StartedBatch& m) { on_started(m, now); }, [&](WorkerStatus& m) { on_status(worker, m); },
+                        [](auto&) {}},  // what masters say to workers is no business of ours
+             message);
+}
+
+void SchedulerCore::on_status(Worker& worker, const WorkerStatus& status) {
+  worker.credit_limit = status.credit_limit;
+  worker.queued = status.queued;
+  worker.running = status.running;
+  worker.spooled = status.spooled;
+  worker.busy = false;
+  if (worker.draining != status.draining) {
+    worker.draining = status.draining;
+    rebuild_rings({worker.registration.groups.begin(), worker.registration.groups.end()});
+  }
+  update_credit(worker);
+}
+
+// ---- inventory ----
+
+void SchedulerCore::on_inventory(Worker& worker, Inventory inventory, Now now) {
+  if (!worker.announcements.contains(inventory.sequence)) return;  // of an older life of this link
+  for (const HeldAttempt& held : inventory.held) {
+    worker.seen.insert(held.token.task);
+    if (shards_.owns(held.token.task.shard())) on_held(worker, held, now);
+  }
+  if (!inventory.superseded.empty()) {
+    LOG(WARNING) << "worker " << worker.id << " knows higher epochs for " << inventory.superseded.size()
+                 << " of our shards; PostgreSQL will tell";
+  }
+  if (inventory.last) end_inventory(worker, inventory.sequence, now);
+}
+
+void SchedulerCore::on_held(Worker& worker, const HeldAttempt& held, Now now) {
+  Entry* entry = find(held.token.task);
+  if (entry == nullptr) return inquire(worker, held.token.task, std::nullopt, held);
+  switch (entry->phase) {
+    case Phase::ending: return;  // its result is being committed; the acknowledgement follows
+    case Phase::waiting:
+    case Phase::delayed:
+      if (held.token.attempt == entry->row.attempt) return adopt(*entry, worker, held, now);
+      break;
+    case Phase::recording:
+    case Phase::sent:
+    case Phase::running:
+      if (entry->token == held.token && entry->worker == &worker) {
+        entry->row.worker_incarnation = worker.incarnation;
+        if (held.state == HeldState::running && entry->phase == Phase::sent) entry->phase = Phase::running;
+        if (held.started_at) entry->row.started_at = held.started_at;
+        return;
+      }
+      break;
+  }
+  // Not the current token. A queued or running one is stopped; a finished one is refused when its result comes.
+  if (held.state != HeldState::finished) kill_outbox_[worker.link].items.push_back(held.token);
+}
+
+void SchedulerCore::adopt(Entry& entry, Worker& worker, const HeldAttempt& held, Now now) {
+  detach(entry);
+  ++counters_.adopted;
+  entry.token = held.token;
+  entry.row.worker = worker.id;
+  entry.row.worker_incarnation = worker.incarnation;
+  entry.row.started_at = held.started_at;
+  entry.link = worker.link;
+  entry.announce = worker.announced;
+  entry.phase = held.state == HeldState::queued ? Phase::sent : Phase::running;
+  bind(entry, worker);
+  if (entry.phase == Phase::running) mark_queue_.emplace_back(now.mono, entry.token);
+}
+
+// All that this worker holds for the announced shards is known: what we thought to be there and is not, is nowhere.
+void SchedulerCore::end_inventory(Worker& worker, std::uint64_t sequence, Now now) {
+  const auto it = worker.announcements.find(sequence);
+  const std::set<ShardId> shards(it->second.begin(), it->second.end());
+  worker.announcements.erase(worker.announcements.begin(), std::next(it));
+  std::vector<TaskId> missing;
+  for (const TaskId id : worker.bound) {
+    const Entry& entry = *find(id);
+    const bool sent_before = entry.link != worker.link || entry.announce < sequence;
+    if (entry.phase != Phase::recording && sent_before && shards.contains(id.shard()) && !worker.seen.contains(id)) {
+      missing.push_back(id);
+    }
+  }
+  std::sort(missing.begin(), missing.end());
+  for (const TaskId id : missing) {
+    Entry& entry = *find(id);
+    if (entry.row.worker_incarnation == worker.incarnation) {  // the dispatch died with its channel
+      unbind(entry);
+      enqueue(entry);
+    } else {
+      lose_attempt(entry, true, now);  // a new life without the attempt: the old one took it to the grave
+    }
+  }
+  worker.seen.clear();
+  worker.inventoried = sequence;
+  worker.ready = true;
+  update_credit(worker);
+}
+
+// ---- acknowledgements and results ----
+
+void SchedulerCore::on_acks(Worker& worker, const AckBatch& batch) {
+  for (const Ack& ack : batch.items) {
+    if (ack.verdict == AckVerdict::accepted) continue;
+    Entry* entry = find(ack.token.task);
+    if (entry == nullptr || entry->worker != &worker || !(entry->token == ack.token)) continue;
+    if (entry->phase != Phase::sent) continue;
+    if (ack.verdict == AckVerdict::busy) worker.busy = true;
+    unbind(*entry);
+    enqueue(*entry);
+    if (ack.verdict == AckVerdict::fenced) {
+      // Somebody else may own the shard: the shell reads the shard table; until then this worker gets no more.
+      worker.busy = true;
+      shards_doubted_ = true;
+    }
+  }
+  update_credit(worker);
+}
+
+void SchedulerCore::on_started(const StartedBatch& batch, Now now) {
+  for (const Started& item : batch.items) {
+    Entry* entry = find(item.token.task);
+    if (entry == nullptr || !(entry->token == item.token) || entry->phase != Phase::sent) continue;
+    entry->phase = Phase::running;
+    entry->row.started_at = item.started_at;
+    mark_queue_.emplace_back(now.mono, item.token);
+  }
+}
+
+void SchedulerCore::on_results(LinkId link, ResultBatch batch, Now now) {
+  links_.find(link)->second->busy = false;  // what ended made room
+  for (ResultReport& report : batch.items) {
+    if (shards_.owns(report.token.task.shard())) on_result(link, std::move(report), now);
+  }
+}
+
+void SchedulerCore::on_result(LinkId link, ResultReport report, Now now) {
+  Entry* entry = find(report.token.task);
+  if (entry == nullptr) return inquire(*links_.find(link)->second, report.token.task, std::move(report), std::nullopt);
+  if (entry->phase == Phase::ending) {
+    if (entry->token == report.token) entry->report_link = link;  // told again on a newer link: answer there
+    return;
+  }
+  const bool dispatched = entry->phase != Phase::waiting && entry->phase != Phase::delayed;
+  if (dispatched ? !(entry->token == report.token) : entry->row.attempt != report.token.attempt) {
+    return acknowledge(link, report.token, ResultFate::stale);
+  }
+  entry->token = report.token;
+  const auto teller = links_.find(link);
+  std::string worker = !dispatched && teller != links_.end() ? teller->second->id : entry->row.worker;
+  finish_attempt(*entry, std::move(report.result), std::move(worker), link, now);
+}
+
+// Not in memory means asking PostgreSQL.
+void SchedulerCore::inquire(Worker& worker, TaskId id, std::optional<ResultReport> report,
+                            std::optional<HeldAttempt> held) {
+  Inquiry& inquiry = inquiries_[id];
+  inquiry.worker = &worker;
+  inquiry.incarnation = worker.incarnation;
+  inquiry.link = worker.link;
+  if (report) inquiry.report = std::move(report);
+  if (held) inquiry.held = held;
+}
+
+// ---- verdicts ----
+
+void SchedulerCore::declare_lost(Worker& worker, bool known_dead, Now now) {
+  std::vector<TaskId> bound(worker.bound.begin(), worker.bound.end());
+  if (!bound.empty()) {
+    LOG(WARNING) << "worker " << worker.id << (known_dead ? " is dead (refuses connections)" : " is lost") << " with "
+                 << bound.size() << " attempts";
+  }
+  std::sort(bound.begin(), bound.end());
+  for (const TaskId id : bound) {
+    Entry& entry = *find(id);
+    if (entry.phase != Phase::recording) lose_attempt(entry, known_dead, now);
+  }
+}
+
+void SchedulerCore::lose_attempt(Entry& entry, bool known_dead, Now now) {
+  TaskRow& row = entry.row;
+  // These two must not run twice: as long as the worker may be alive behind a cut, wait for it or for its death.
+  if (!known_dead && row.task.on_worker_lost != OnWorkerLost::rerun) return;
+  ++counters_.lost_attempts;
+  if (entry.phase == Phase::running) ++row.crashes;
+  AttemptResult result;
+  result.outcome = Outcome::lost;
+  result.started_at = row.started_at.value_or(WallTime{});
+  result.finished_at = now.wall;
+  result.message = "worker " + row.worker + (known_dead ? " died" : " was lost");
+  std::string worker = row.worker;
+  if (row.task.on_worker_lost != OnWorkerLost::fail) return finish_attempt(entry, std::move(result), worker, 0, now);
+  detach(entry);
+  entry.phase = Phase::ending;
+  entry.report_link = 0;
+  end_task(entry, TaskState::lost, std::move(result), std::move(worker));
+}
+
+}  // namespace ringmaster
