@@ -7,6 +7,7 @@ what is missing. `down` stops by pid what `up` started. State lives in .state/<n
 import argparse
 import fcntl
 import json
+import os
 import re
 import secrets
 import shutil
@@ -87,28 +88,27 @@ class Cluster:
 
     def make_plan(self, masters, workers, slots, preset):
         """Keeps the ports of an earlier plan where they are ours or still free."""
-        taken = set()
+        ports = {node["id"]: node for node in self.plan["masters"] + self.plan["workers"]}
+        ports["zookeeper"] = {"rpc": self.plan["zookeeper"]}
+        kept = set()
+        for name, node in ports.items():
+            living = self.process(name).pid()
+            kept |= {p for key, p in node.items() if key != "id" and p and (living or port_is_free(p))}
+        taken = set(kept)
 
-        def port(process_name, earlier, preferred):
-            ours = earlier and earlier not in taken and self.process(process_name).pid()
-            if ours or (earlier and earlier not in taken and port_is_free(earlier)):
-                taken.add(earlier)
-                return earlier
+        def port(name, key, preferred):
+            if ports.get(name, {}).get(key) in kept:
+                return ports[name][key]
             return choose_port(preferred, taken)
 
-        earlier = {node["id"]: node for node in self.plan["masters"] + self.plan["workers"]}
         plan = {"preset": preset, "slots": slots, "masters": [], "workers": []}
-        plan["zookeeper"] = port("zookeeper", self.plan["zookeeper"], 2181)
+        plan["zookeeper"] = port("zookeeper", "rpc", 2181)
         for number in range(1, masters + 1):
-            node = earlier.get(f"m{number}", {})
-            plan["masters"].append({
-                "id": f"m{number}",
-                "rpc": port(f"m{number}", node.get("rpc"), 7420 + number - 1),
-                "http": port(f"m{number}", node.get("http"), 7480 + number - 1),
-            })  # fmt: skip
+            name = f"m{number}"
+            rpc, http = port(name, "rpc", 7419 + number), port(name, "http", 7479 + number)
+            plan["masters"].append({"id": name, "rpc": rpc, "http": http})
         for number in range(1, workers + 1):
-            node = earlier.get(f"w{number}", {})
-            plan["workers"].append({"id": f"w{number}", "rpc": port(f"w{number}", node.get("rpc"), 7440 + number - 1)})
+            plan["workers"].append({"id": f"w{number}", "rpc": port(f"w{number}", "rpc", 7439 + number)})
         self.plan = plan
         partial = self.plan_file.with_suffix(".new")
         partial.write_text(json.dumps(plan, indent=1))
@@ -220,6 +220,12 @@ class Cluster:
         return dead == 0
 
 
+def forget_other_clusters():
+    """The variables of a cluster that was sourced in this shell must not reach the programs of another one."""
+    for name in [name for name in os.environ if name.startswith("RINGMASTER_")]:
+        del os.environ[name]
+
+
 def is_ready(http_port):
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{http_port}/readyz", timeout=2) as answer:
@@ -292,6 +298,7 @@ def main():
     run = {"up": command_up, "status": command_status, "down": command_down}[arguments.command]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.stdout.reconfigure(line_buffering=True)
+    forget_other_clusters()
     try:
         return run(Cluster(arguments.name), arguments)
     except ClusterError as error:

@@ -9,7 +9,6 @@ import argparse
 import collections
 import datetime
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import tempfile
 import threading
 import time
 
-from cluster import Cluster
+from cluster import Cluster, forget_other_clusters
 from processes import ClusterError
 
 MASTERS, WORKERS, SLOTS = 2, 3, 2
@@ -201,7 +200,7 @@ def main():
     parser.add_argument("--keep", action="store_true", help="leave the state in .state/demo for a look at the logs")
     arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
-    os.environ.pop("RINGMASTER_ADDRESS", None)  # another cluster's
+    forget_other_clusters()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     cluster = Cluster("demo")
     try:

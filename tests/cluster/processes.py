@@ -73,8 +73,9 @@ class Process:
             arguments = Path(f"/proc/{record['pid']}/cmdline").read_bytes().split(b"\0")
         except (FileNotFoundError, ProcessLookupError):
             return None
-        # A wrapper such as setpriv replaces itself: what runs is a tail of the recorded command.
-        return record["pid"] if arguments[0] in [part.encode() for part in record["command"]] else None
+        # A wrapper such as setpriv replaces itself by a tail of the command; a script is its interpreter's argument.
+        command = {part.encode() for part in record["command"]}
+        return record["pid"] if command & set(arguments[:2]) else None
 
     def command(self):
         """The command of the living process, or None."""

@@ -4,13 +4,14 @@ import signal
 import subprocess
 import sys
 
-from cluster import Cluster
+from cluster import Cluster, forget_other_clusters
 from processes import ClusterError
 
 
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.stdout.reconfigure(line_buffering=True)
+    forget_other_clusters()
     cluster = Cluster("bench")
     try:
         with cluster.locked():
