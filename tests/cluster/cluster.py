@@ -166,12 +166,17 @@ class Cluster:
             process.start(command)
 
     def connected_workers(self):
-        answer = subprocess.run(self.ctl("-o", "json", "worker", "list"), capture_output=True, text=True, check=False)
-        if answer.returncode != 0:
+        try:
+            return {worker["id"] for worker in self.ask_ctl("worker", "list") if worker["connected"]}
+        except subprocess.CalledProcessError:
             return set()
-        listed = json.loads(answer.stdout)
-        listed = listed["workers"] if isinstance(listed, dict) else listed
-        return {worker["id"] for worker in listed if worker["connected"]}
+
+    def ask_ctl(self, *arguments):
+        """What ringctl lists as JSON: one document a line, or an array of them."""
+        command = self.ctl("-o", "json", *arguments)
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        found = [json.loads(line) for line in text.splitlines() if line.strip()]
+        return found[0] if len(found) == 1 and isinstance(found[0], list) else found
 
     def write_environment(self):
         lines = {

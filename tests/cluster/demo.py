@@ -8,7 +8,6 @@ is stopped again, whatever happens. Exits with 0 only if nothing differs.
 import argparse
 import collections
 import datetime
-import json
 import signal
 import subprocess
 import sys
@@ -101,20 +100,6 @@ def probe_latency(cluster):
             raise Failure("a task submitted to the idle cluster failed")
 
 
-def list_tasks(cluster):
-    """Every task as ringctl lists it: a JSON document, or one task on each line."""
-    listed = subprocess.run(cluster.ctl("-o", "json", "task", "list", "--all"), stdout=subprocess.PIPE, check=True)
-    decoder = json.JSONDecoder()
-    text = listed.stdout.decode().strip()
-    tasks = []
-    while text:
-        value, end = decoder.raw_decode(text)
-        text = text[end:].lstrip()
-        value = value.get("tasks", [value]) if isinstance(value, dict) else value
-        tasks += value
-    return tasks
-
-
 def seconds_to_start(task):
     created, started = (
         datetime.datetime.fromisoformat(text) for text in (task["created_at"], task["result"]["started_at"])
@@ -173,7 +158,7 @@ def run(cluster, arguments):
 
     step(f"{len(names):,} tasks, each a process of its own")
     seconds = submit(cluster, names)
-    tasks = list_tasks(cluster)
+    tasks = cluster.ask_ctl("task", "list", "--all")
     print(f"  done in {duration(seconds)}: {len(names) / seconds:,.0f} tasks a second, submission and results included")
     step("the proof")
     prove(tasks, expected)
@@ -184,7 +169,8 @@ def run(cluster, arguments):
     print(f"  all at once:   p50 {duration(p50)}, p99 {duration(p99)} (the backlog is waited for)")
     probe_latency(cluster)
     known = {task["id"] for task in tasks}
-    p50, p99 = percentiles(seconds_to_start(task) for task in list_tasks(cluster) if task["id"] not in known)
+    probes = [task for task in cluster.ask_ctl("task", "list", "--all") if task["id"] not in known]
+    p50, p99 = percentiles(map(seconds_to_start, probes))
     print(f"  one at a time: p50 {duration(p50)}, p99 {duration(p99)}")
     print(f"\nthe demo is right: {len(names):,} of {len(names):,} digests, in {time.monotonic() - began:.0f} s in all")
 
