@@ -1,0 +1,85 @@
+#include "ctl/ctl.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include <boost/json/serialize.hpp>
+
+#include "base/settings.h"
+#include "ctl/exit_code.h"
+#include "ctl/text_table.h"
+
+namespace ringmaster {
+namespace {
+
+// The option that a field of a task is typed as, where the names differ.
+std::string option_of(const std::string& field) {
+  if (field == "routing_key") return "--key";
+  if (field == "retry" || field == "retry.max_attempts") return "--max-attempts";
+  if (field == "labels") return "--label";
+  std::string option = "--" + field;
+  for (char& c : option) c = c == '_' ? '-' : c;
+  return option;
+}
+
+std::string advice_for(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::unavailable:
+      return " (is a master running there? see --address)";
+    case ErrorCode::unauthenticated:
+      return " (check --cluster and --secret-file)";
+    case ErrorCode::unknown_outcome:
+    case ErrorCode::deadline_exceeded:
+      return " (look with `ringctl task list` before you repeat it)";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+Ctl::Ctl(std::ostream& out, std::ostream& err, bool out_is_terminal, bool err_is_terminal)
+    : out_(out),
+      err_(err),
+      out_is_terminal_(out_is_terminal),
+      err_is_terminal_(err_is_terminal),
+      no_colour_(std::getenv("NO_COLOR") != nullptr) {}
+
+void Ctl::print(const boost::json::value& value) {
+  out_ << boost::json::serialize(value) << '\n';
+}
+
+Result<Client*> Ctl::client() {
+  if (client_) return client_.get();
+  ClientOptions wanted;
+  wanted.addresses = split_list(options.address);
+  wanted.cluster = options.cluster;
+  if (!options.secret_file.empty()) {
+    auto secret = read_secret_file(options.secret_file);
+    if (!secret) return std::unexpected(secret.error());
+    wanted.secret = std::move(*secret);
+  }
+  auto connected = Client::connect(std::move(wanted));
+  if (!connected) return std::unexpected(connected.error());
+  client_ = std::move(*connected);
+  return client_.get();
+}
+
+int Ctl::failed(const Error& error) {
+  const bool typed = error.code == ErrorCode::invalid_argument && !error.field.empty();
+  const std::string where = typed ? option_of(error.field) + ": " : "";
+  err_ << "ringctl: " << one_line(where + error.message + advice_for(error), 2000) << '\n';
+  return kExitOwnError;
+}
+
+std::vector<std::string> split_list(const std::string& text) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    if (end > begin) parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+}  // namespace ringmaster

@@ -1,0 +1,71 @@
+// Ctl: what every ringctl command works with: the global options, the two outputs and a client made on first
+// use. stdout carries data, stderr words. One thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include <boost/json/value.hpp>
+
+#include "base/result.h"
+#include "client/client.h"
+
+namespace CLI {
+class App;
+}
+
+namespace ringmaster {
+
+struct CtlOptions {
+  std::string address = "127.0.0.1:7420";  // several are separated by commas
+  std::string cluster = "default";
+  std::string secret_file;
+  std::string output = "text";
+};
+
+class Ctl {
+ public:
+  Ctl(std::ostream& out, std::ostream& err, bool out_is_terminal, bool err_is_terminal);
+
+  CtlOptions options;
+  std::vector<std::string> command;  // what stood after `--`
+  std::function<int()> action;       // the chosen subcommand; returns the exit status
+
+  bool json() const { return options.output == "json"; }
+  bool colour() const { return out_is_terminal_ && !no_colour_; }
+  bool err_is_terminal() const { return err_is_terminal_; }
+  std::ostream& out() { return out_; }
+  std::ostream& err() { return err_; }
+  // One document a line.
+  void print(const boost::json::value& value);
+
+  // Connects on the first call. The client lives as long as this.
+  Result<Client*> client();
+
+  // One line on stderr that says what went wrong and what to do; returns kExitOwnError.
+  int failed(const Error& error);
+
+ private:
+  std::ostream& out_;
+  std::ostream& err_;
+  bool out_is_terminal_, err_is_terminal_, no_colour_;
+  std::unique_ptr<Client> client_;
+};
+
+// `a,b` without empty parts.
+std::vector<std::string> split_list(const std::string& text);
+
+// Each adds the commands of one noun; a chosen one sets ctl.action. `ctl` outlives the app.
+void add_task_commands(CLI::App& app, Ctl& ctl);
+void add_worker_commands(CLI::App& app, Ctl& ctl);
+void add_master_commands(CLI::App& app, Ctl& ctl);
+void add_cluster_commands(CLI::App& app, Ctl& ctl);
+void add_ring_commands(CLI::App& app, Ctl& ctl);
+
+// All of ringctl; the exit status is as exit_code.h says.
+int run_ringctl(int argc, const char* const* argv);
+
+}  // namespace ringmaster

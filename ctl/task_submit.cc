@@ -1,0 +1,201 @@
+#include "ctl/task_submit.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <deque>
+#include <future>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <boost/json/object.hpp>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "ctl/exit_code.h"
+#include "ctl/task_follow.h"
+#include "ctl/task_source.h"
+
+namespace ringmaster {
+namespace {
+
+constexpr std::size_t kInFlight = 4;
+constexpr Duration kSubmitTimeout = std::chrono::seconds(30);
+constexpr int kMaxSlowDowns = 60;
+
+struct SubmitFlags {
+  TaskOptions task;
+  std::string file, wait_timeout;
+  bool each = false, null = false, wait = false;
+};
+
+// Keeps some batches on their way and takes their answers in order.
+class Submitter {
+ public:
+  Submitter(Ctl& ctl, Client& client, bool print_ids) : ctl_(ctl), client_(client), print_ids_(print_ids) {}
+
+  Result<> submit(std::vector<NewTask> tasks) {
+    if (in_flight_.size() >= kInFlight) {
+      if (auto taken = take_one(); !taken) return taken;
+    }
+    SubmitRequest request{std::move(tasks)};
+    auto answer = send(request);
+    in_flight_.push_back({std::move(request), std::move(answer)});
+    return {};
+  }
+  Result<> finish() {
+    while (!in_flight_.empty()) {
+      if (auto taken = take_one(); !taken) return taken;
+    }
+    return {};
+  }
+  std::vector<TaskId>& ids() { return ids_; }
+
+ private:
+  struct Batch {
+    SubmitRequest request;  // kept for the case that the cluster asks to slow down
+    std::future<Result<ApiReply>> answer;
+  };
+
+  std::future<Result<ApiReply>> send(const SubmitRequest& request) {
+    auto promise = std::make_shared<std::promise<Result<ApiReply>>>();
+    auto future = promise->get_future();
+    client_.call(request, kSubmitTimeout,
+                 [promise](Result<ApiReply> answer) { promise->set_value(std::move(answer)); });
+    return future;
+  }
+
+  Result<> take_one() {
+    Batch batch = std::move(in_flight_.front());
+    in_flight_.pop_front();
+    Result<ApiReply> answer = batch.answer.get();
+    for (int i = 0; !answer && answer.error().code == ErrorCode::resource_exhausted && i < kMaxSlowDowns;
+         ++i) {
+      usleep(250'000);
+      answer = send(batch.request).get();
+    }
+    if (!answer) return std::unexpected(answer.error());
+    const auto* reply = std::get_if<SubmitReply>(&*answer);
+    if (reply == nullptr) return fail(ErrorCode::internal, "the master answered another question");
+    for (const TaskId id : reply->ids) {
+      ids_.push_back(id);
+      if (!print_ids_) continue;
+      if (ctl_.json()) ctl_.print(boost::json::object{{"id", to_string(id)}});
+      if (!ctl_.json()) ctl_.out() << to_string(id) << '\n';
+    }
+    if (print_ids_) ctl_.out() << std::flush;
+    return {};
+  }
+
+  Ctl& ctl_;
+  Client& client_;
+  bool print_ids_;
+  std::deque<Batch> in_flight_;
+  std::vector<TaskId> ids_;
+};
+
+Result<TaskSource> source_of(const SubmitFlags& flags, const Ctl& ctl, TaskTemplate tasks) {
+  const auto usage = [](const char* text) { return fail(ErrorCode::invalid_argument, text); };
+  const char delimiter = flags.null ? '\0' : '\n';
+  if (flags.each) {
+    if (!flags.file.empty()) return usage("--each and --file exclude each other");
+    if (ctl.command.empty())
+      return usage("--each needs a command: ringctl task submit --each -- sha256sum {}");
+    return TaskSource::each(std::move(tasks), ctl.command, LineReader(STDIN_FILENO, delimiter));
+  }
+  if (flags.null) return usage("--null goes with --each");
+  if (!flags.file.empty()) {
+    if (!ctl.command.empty())
+      return usage("with --file the command stands in each line's spec: leave out `-- …`");
+    const int fd = flags.file == "-" ? STDIN_FILENO : ::open(flags.file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) return TaskSource::json_lines(std::move(tasks), LineReader(fd));
+    return fail(ErrorCode::invalid_argument, "cannot open: " + std::generic_category().message(errno),
+                "file");
+  }
+  if (ctl.command.empty() && !flags.task.spec) {
+    return usage("nothing to run: put the command after --, or give --spec, --each or --file (see --help)");
+  }
+  return TaskSource::one(std::move(tasks), ctl.command);
+}
+
+int submit(Ctl& ctl, SubmitFlags& flags) {
+  FollowOptions follow{std::nullopt, ctl.json()};
+  if (!flags.wait_timeout.empty()) {
+    auto limit = parse_duration(flags.wait_timeout);
+    if (!limit) return ctl.failed({ErrorCode::invalid_argument, limit.error().message, "wait_timeout"});
+    follow.limit = *limit;
+    flags.wait = true;
+  }
+  if (const char* user = std::getenv("USER"); user != nullptr && *user != '\0') flags.task.created_by = user;
+  auto tasks = TaskTemplate::make(flags.task, read_wall_clock());
+  if (!tasks) return ctl.failed(tasks.error());
+  auto source = source_of(flags, ctl, std::move(*tasks));
+  if (!source) return ctl.failed(source.error());
+  // The first batch is read before the connection is made: a typing mistake needs no cluster to be found.
+  auto batch = source->next_batch();
+  if (!batch) return ctl.failed(batch.error());
+  auto client = ctl.client();
+  if (!client) return ctl.failed(client.error());
+
+  // With --wait -o json each task is printed with its end instead.
+  Submitter submitter(ctl, **client, !(flags.wait && ctl.json()));
+  Result<> submitted;
+  while (submitted && batch && !batch->empty()) {
+    submitted = submitter.submit(std::move(*batch));
+    if (submitted) batch = source->next_batch();
+  }
+  const Result<> finished = submitter.finish();  // what is on its way counts, whatever came after it
+  const std::size_t accepted = submitter.ids().size();
+  for (const Error* error : {submitted ? nullptr : &submitted.error(), finished ? nullptr : &finished.error(),
+                             batch ? nullptr : &batch.error()}) {
+    if (error == nullptr) continue;
+    if (accepted > 0) ctl.err() << "ringctl: " << accepted << " tasks were accepted before this:\n";
+    return ctl.failed(*error);
+  }
+  if (accepted == 0) ctl.err() << "nothing to submit: the input is empty\n";
+  if (!flags.wait || accepted == 0) return kExitOk;
+  return follow_and_report(ctl, submitter.ids(), follow);
+}
+
+void add_task_flags(CLI::App& app, TaskOptions& task) {
+  app.add_option("--kind", task.kind, "What runs it (default: process)");
+  app.add_option("--spec", task.spec, "JSON object for the kind; a command after -- becomes its \"argv\"");
+  app.add_option("--group", task.group, "Worker group (default: default)");
+  app.add_option("--namespace", task.ns, "Namespace (default: default)");
+  app.add_option("--key", task.key, "Routing key: equal keys go to the same worker (default: the task's id)");
+  app.add_option("--routing", task.routing,
+                 "bounded: the key's worker or the next with room; strict: only it");
+  app.add_option("--priority", task.priority, "0 to 9, 9 is the most urgent (default: 5)");
+  app.add_option("--run-at", task.run_at, "Not before: 2026-11-21T09:30:00Z, or +10m from now");
+  app.add_option("--timeout", task.timeout, "Stop an attempt after this: 30s, 1h30m");
+  app.add_option("--max-attempts", task.max_attempts, "Attempts in all, failures and time-outs (default: 1)");
+  app.add_option("--on-worker-lost", task.on_worker_lost, "rerun (default), rerun_after_lease or fail");
+  app.add_option("--label", task.labels, "key=value; may be repeated")->allow_extra_args(false);
+}
+
+}  // namespace
+
+void add_task_submit(CLI::App& task, Ctl& ctl) {
+  CLI::App* app = task.add_subcommand("submit", "Submit one task, or many from stdin or a file");
+  auto flags = std::make_shared<SubmitFlags>();
+  add_task_flags(*app, flags->task);
+  app->add_flag("--each", flags->each,
+                "One task for each line of stdin; {} in the command stands for the line");
+  app->add_flag("-0,--null", flags->null, "With --each: lines end in NUL (find -print0)");
+  app->add_option("--file", flags->file, "One JSON task on each line of this file; - is stdin");
+  app->add_flag("--wait", flags->wait,
+                "Wait for the end; exit as the task did, or 1 if any of several failed");
+  app->add_option("--wait-timeout", flags->wait_timeout, "Like --wait, but give up after this and exit 124");
+  app->usage("Usage: ringctl task submit [OPTIONS] [-- COMMAND [ARGUMENT...]]");
+  app->footer(
+      "Prints the id of each accepted task.\n\n"
+      "Examples:\n"
+      "  ringctl task submit --wait -- sha256sum /etc/hostname\n"
+      "  find /usr/include -type f | ringctl task submit --each --wait -- sha256sum {}\n"
+      "  ringctl task submit --run-at +10m --max-attempts 3 --label team=ops -- ./backup.sh\n"
+      "  ringctl task submit --file tasks.jsonl      # {\"spec\":{\"argv\":[\"true\"]},\"priority\":9}");
+  app->callback([&ctl, flags] { ctl.action = [&ctl, flags] { return submit(ctl, *flags); }; });
+}
+
+}  // namespace ringmaster

@@ -1,0 +1,159 @@
+// How a task looks as text.
+#include <utility>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+
+#include "ctl/relative_time.h"
+#include "ctl/task_show.h"
+
+namespace ringmaster {
+namespace {
+
+constexpr std::size_t kCommandWidth = 48;
+constexpr std::size_t kValueWidth = 2000;
+
+bool is_plain(const std::string& argument) {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  for (const char c : argument) {
+    if (!plain(c) && std::string_view("_-./=:,+@%").find(c) == std::string_view::npos) return false;
+  }
+  return !argument.empty();
+}
+
+std::string shell_word(const std::string& argument) {
+  if (is_plain(argument)) return argument;
+  std::string word = "'";
+  for (const char c : argument) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return word + "'";
+}
+
+class Lines {
+ public:
+  explicit Lines(bool colour) : colour_(colour) {}
+  void add(const std::string& label, const std::string& value, Tone tone = Tone::plain) {
+    if (value.empty()) return;
+    const std::string padding(label.size() < 13 ? 13 - label.size() : 1, ' ');
+    text_ += toned(label + ":", Tone::faint, colour_) + padding +
+             toned(one_line(value, kValueWidth), tone, colour_) + '\n';
+  }
+  void raw(const std::string& text) { text_ += text; }
+  std::string take() { return std::move(text_); }
+
+ private:
+  bool colour_;
+  std::string text_;
+};
+
+std::string when(WallTime time, WallTime now) {
+  return format_time(time) + " (" + relative_time(time, now) + ")";
+}
+
+std::string ending(const AttemptResult& result) {
+  std::string text{to_string(result.outcome)};
+  if (result.signal > 0) text += ", signal " + std::to_string(result.signal);
+  if (result.signal == 0 && result.outcome == Outcome::failed)
+    text += ", exit code " + std::to_string(result.exit_code);
+  if (result.finished_at > result.started_at && to_unix_micros(result.started_at) > 0) {
+    text += ", took " + short_duration(result.finished_at - result.started_at);
+  }
+  if (!result.message.empty()) text += ": " + result.message;
+  return text;
+}
+
+// Line ends stay; other control characters go.
+std::string printable(const std::string& output) {
+  std::string text;
+  for (std::size_t begin = 0; begin < output.size();) {
+    const std::size_t end = std::min(output.find('\n', begin), output.size());
+    text += one_line(std::string_view(output).substr(begin, end - begin), kMaxOutputTail) + '\n';
+    begin = end + 1;
+  }
+  return text;
+}
+
+}  // namespace
+
+Tone tone_of(TaskState state) {
+  if (state == TaskState::succeeded) return Tone::good;
+  if (is_terminal(state) || state == TaskState::quarantined) return Tone::bad;
+  return state == TaskState::running || state == TaskState::cancelling ? Tone::busy : Tone::plain;
+}
+
+std::string command_of(const NewTask& task) {
+  boost::system::error_code error;
+  const boost::json::value spec = boost::json::parse(task.spec, error);
+  const auto* object = error ? nullptr : spec.if_object();
+  const auto* argv = object == nullptr ? nullptr : object->if_contains("argv");
+  if (argv != nullptr && argv->is_array()) {
+    std::string text;
+    for (const auto& argument : argv->get_array()) {
+      if (!text.empty()) text += ' ';
+      text += argument.is_string() ? shell_word({argument.get_string().data(), argument.get_string().size()})
+                                   : "?";
+    }
+    return text;
+  }
+  const auto* shell = object == nullptr ? nullptr : object->if_contains("shell");
+  if (shell != nullptr && shell->is_string()) return {shell->get_string().data(), shell->get_string().size()};
+  return task.spec;
+}
+
+std::string describe(const TaskView& view, WallTime now, bool colour) {
+  const TaskRow& row = view.row;
+  Lines lines(colour);
+  lines.add("Task", to_string(row.id));
+  lines.add("State", std::string(to_string(row.state)), tone_of(row.state));
+  lines.add("Command", command_of(row.task));
+  lines.add("Kind", row.task.kind);
+  lines.add("Namespace", row.task.ns);
+  lines.add("Group", row.task.group);
+  lines.add("Routing key", row.task.routing_key);
+  lines.add("Priority", std::to_string(row.task.priority));
+  lines.add("Labels", row.task.labels);
+  lines.add("Created by", row.task.created_by);
+  lines.add("Attempt", std::to_string(row.attempt) + ", " + std::to_string(row.failures) +
+                           " failures of at most " + std::to_string(row.task.retry.max_attempts) + ", " +
+                           std::to_string(row.crashes) + " lost workers");
+  lines.add("Worker", row.worker);
+  lines.add("Created", when(row.created_at, now));
+  if (!is_terminal(row.state)) lines.add("Runs at", when(row.run_at, now));
+  if (row.started_at) lines.add("Started", when(*row.started_at, now));
+  if (view.finished_at) lines.add("Finished", when(*view.finished_at, now));
+  if (view.result) lines.add("Result", ending(*view.result));
+  for (const AttemptRecord& attempt : view.attempts) {
+    lines.add("Attempt " + std::to_string(attempt.attempt), attempt.worker + ": " + ending(attempt.result));
+  }
+  if (view.result && !view.result->output_tail.empty()) {
+    lines.raw(toned("Output:", Tone::faint, colour) + "\n" + printable(view.result->output_tail));
+  }
+  return lines.take();
+}
+
+TextTable task_table() {
+  return TextTable({{"ID"},
+                    {"STATE"},
+                    {"GROUP"},
+                    {"PRIO", TextTable::Align::right},
+                    {"ATTEMPT", TextTable::Align::right},
+                    {"WORKER"},
+                    {"CREATED"},
+                    {"COMMAND"}});
+}
+
+void add_row(TextTable& table, const TaskView& view, WallTime now) {
+  const TaskRow& row = view.row;
+  table.add({{to_string(row.id)},
+             {std::string(to_string(row.state)), tone_of(row.state)},
+             {row.task.group},
+             {std::to_string(row.task.priority)},
+             {std::to_string(row.attempt)},
+             {row.worker},
+             {relative_time(row.created_at, now)},
+             {one_line(command_of(row.task), kCommandWidth)}});
+}
+
+}  // namespace ringmaster
