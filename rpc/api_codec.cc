@@ -1,0 +1,381 @@
+#include <algorithm>
+#include <array>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "rpc/message_codec.h"
+#include "rpc/proto/ringmaster.pb.h"
+#include "rpc/wire_task.h"
+
+namespace ringmaster {
+namespace {
+
+constexpr int kMaxItems = 10'000;  // of one request; see base/api.h
+
+template <class P, class T>
+void put_ids(const std::vector<T>& from, P& to) {
+  to.Reserve(static_cast<int>(from.size()));
+  for (const auto& id : from) to.Add(id.value);
+}
+template <class P>
+void take_ids(const P& from, std::vector<TaskId>& to) {
+  to.reserve(static_cast<std::size_t>(from.size()));
+  for (const auto id : from) to.push_back(TaskId{id});
+}
+
+// ---- requests -------------------------------------------------------------------------------------------
+
+void put(const SubmitRequest& from, wire::SubmitRequest& to) {
+  for (const auto& task : from.tasks) put(task, *to.add_tasks());
+}
+bool take(wire::SubmitRequest& from, SubmitRequest& to) {
+  // A byte or two can ask for an item of hundreds: count before making room.
+  if (from.tasks_size() > kMaxItems) return false;
+  to.tasks.resize(static_cast<std::size_t>(from.tasks_size()));
+  for (int i = 0; i < from.tasks_size(); ++i) {
+    if (!take(*from.mutable_tasks(i), to.tasks[static_cast<std::size_t>(i)])) return false;
+  }
+  return true;
+}
+
+void put(const GetRequest& from, wire::GetRequest& to) {
+  to.set_id(from.id.value);
+  to.set_wait(from.wait.count());
+  to.set_forwarded(from.forwarded);
+}
+bool take(const wire::GetRequest& from, GetRequest& to) {
+  to = {TaskId{from.id()}, Duration(from.wait()), from.forwarded()};
+  return true;
+}
+
+void put(const WaitRequest& from, wire::WaitRequest& to) {
+  put_ids(from.ids, *to.mutable_ids());
+  to.set_wait(from.wait.count());
+  to.set_forwarded(from.forwarded);
+}
+bool take(const wire::WaitRequest& from, WaitRequest& to) {
+  if (from.ids_size() > kMaxItems) return false;
+  take_ids(from.ids(), to.ids);
+  to.wait = Duration(from.wait());
+  to.forwarded = from.forwarded();
+  return true;
+}
+
+void put(const ListRequest& from, wire::ListRequest& to) {
+  to.set_ns(from.ns);
+  to.set_group(from.group);
+  to.set_kind(from.kind);
+  for (const auto state : from.states) to.add_states(static_cast<wire::TaskState>(state));
+  if (from.after) to.set_after(from.after->value);
+  to.set_limit(from.limit);
+}
+bool take(const wire::ListRequest& from, ListRequest& to) {
+  to.ns = from.ns();
+  to.group = from.group();
+  to.kind = from.kind();
+  if (from.states_size() > kMaxItems) return false;
+  for (const int state : from.states()) {
+    if (!wire::TaskState_IsValid(state)) return false;
+    to.states.push_back(static_cast<TaskState>(state));
+  }
+  if (from.has_after()) to.after = TaskId{from.after()};
+  to.limit = from.limit();
+  return true;
+}
+
+void put(const WorkersRequest&, wire::WorkersRequest&) {}
+bool take(const wire::WorkersRequest&, WorkersRequest&) {
+  return true;
+}
+void put(const MastersRequest&, wire::MastersRequest&) {}
+bool take(const wire::MastersRequest&, MastersRequest&) {
+  return true;
+}
+void put(const ClusterRequest&, wire::ClusterRequest&) {}
+bool take(const wire::ClusterRequest&, ClusterRequest&) {
+  return true;
+}
+
+// ---- replies --------------------------------------------------------------------------------------------
+
+void put(const SubmitReply& from, wire::SubmitReply& to) {
+  put_ids(from.ids, *to.mutable_ids());
+}
+bool take(const wire::SubmitReply& from, SubmitReply& to) {
+  take_ids(from.ids(), to.ids);
+  return true;
+}
+
+void put(const GetReply& from, wire::GetReply& to) {
+  put(from.view, *to.mutable_view());
+}
+bool take(wire::GetReply& from, GetReply& to) {
+  return take(*from.mutable_view(), to.view);
+}
+
+void put(const WaitReply& from, wire::WaitReply& to) {
+  for (const auto& item : from.items) {
+    auto& form = *to.add_items();
+    form.set_id(item.id.value);
+    form.set_found(item.found);
+    form.set_state(static_cast<wire::TaskState>(item.state));
+    form.set_exit_code(item.exit_code);
+    form.set_worker(item.worker);
+  }
+}
+bool take(wire::WaitReply& from, WaitReply& to) {
+  to.items.resize(static_cast<std::size_t>(from.items_size()));
+  for (int i = 0; i < from.items_size(); ++i) {
+    auto& form = *from.mutable_items(i);
+    auto& item = to.items[static_cast<std::size_t>(i)];
+    item.id = TaskId{form.id()};
+    item.found = form.found();
+    item.exit_code = form.exit_code();
+    item.worker = std::move(*form.mutable_worker());
+    if (!take_enum(form.state(), wire::TaskState_IsValid, item.state)) return false;
+  }
+  return true;
+}
+
+void put(const ListReply& from, wire::ListReply& to) {
+  for (const auto& view : from.views) put(view, *to.add_views());
+  if (from.next) to.set_next(from.next->value);
+}
+bool take(wire::ListReply& from, ListReply& to) {
+  to.views.resize(static_cast<std::size_t>(from.views_size()));
+  for (int i = 0; i < from.views_size(); ++i) {
+    if (!take(*from.mutable_views(i), to.views[static_cast<std::size_t>(i)])) return false;
+  }
+  if (from.has_next()) to.next = TaskId{from.next()};
+  return true;
+}
+
+void put(const WorkersReply& from, wire::WorkersReply& to) {
+  for (const auto& view : from.workers) {
+    auto& form = *to.add_workers();
+    form.set_id(view.id);
+    form.set_address(view.address);
+    form.set_version(view.version);
+    form.set_incarnation(view.incarnation.value);
+    for (const auto& group : view.groups) form.add_groups(group);
+    form.set_slots(view.slots);
+    form.set_registered(view.registered);
+    form.set_connected(view.connected);
+    form.set_draining(view.draining);
+    form.set_credit_limit(view.credit_limit);
+    form.set_outstanding(view.outstanding);
+    form.set_queued(view.queued);
+    form.set_running(view.running);
+    form.set_spooled(view.spooled);
+    form.set_started_at(to_unix_micros(view.started_at));
+  }
+}
+bool take(const wire::WorkersReply& from, WorkersReply& to) {
+  for (const auto& form : from.workers()) {
+    auto& view = to.workers.emplace_back();
+    view.id = form.id();
+    view.address = form.address();
+    view.version = form.version();
+    view.incarnation = Incarnation{form.incarnation()};
+    view.groups.assign(form.groups().begin(), form.groups().end());
+    view.slots = form.slots();
+    view.registered = form.registered();
+    view.connected = form.connected();
+    view.draining = form.draining();
+    view.credit_limit = form.credit_limit();
+    view.outstanding = form.outstanding();
+    view.queued = form.queued();
+    view.running = form.running();
+    view.spooled = form.spooled();
+    view.started_at = from_unix_micros(form.started_at());
+  }
+  return true;
+}
+
+void put(const MastersReply& from, wire::MastersReply& to) {
+  for (const auto& view : from.masters) {
+    auto& form = *to.add_masters();
+    form.set_id(view.id);
+    form.set_rpc_address(view.rpc_address);
+    form.set_http_address(view.http_address);
+    form.set_version(view.version);
+    form.set_incarnation(view.incarnation.value);
+    form.set_self(view.self);
+    form.set_shards(view.shards);
+    form.set_started_at(to_unix_micros(view.started_at));
+  }
+}
+bool take(const wire::MastersReply& from, MastersReply& to) {
+  for (const auto& form : from.masters()) {
+    to.masters.push_back({form.id(), form.rpc_address(), form.http_address(), form.version(),
+                          Incarnation{form.incarnation()}, form.self(), form.shards(),
+                          from_unix_micros(form.started_at())});
+  }
+  return true;
+}
+
+void put(const ClusterReply& from, wire::ClusterReply& to) {
+  to.set_cluster(from.cluster);
+  to.set_store_id(from.store_id);
+  to.set_answered_by(from.answered_by);
+  to.set_shards_owned(from.shards_owned);
+  to.set_shards_unowned(from.shards_unowned);
+  to.set_masters(from.masters);
+  to.set_workers(from.workers);
+  for (const auto& lane : from.lanes) {
+    auto& form = *to.add_lanes();
+    form.set_group(lane.group);
+    form.set_waiting_in_memory(lane.waiting_in_memory);
+    form.set_dispatched(lane.dispatched);
+    form.set_more_in_store(lane.more_in_store);
+    form.set_workers(lane.workers);
+  }
+  to.set_accepted(from.accepted);
+  to.set_completed(from.completed);
+  to.set_retried(from.retried);
+  to.set_store_up(from.store_up);
+  to.set_registry_up(from.registry_up);
+}
+bool take(const wire::ClusterReply& from, ClusterReply& to) {
+  to.cluster = from.cluster();
+  to.store_id = from.store_id();
+  to.answered_by = from.answered_by();
+  to.shards_owned = from.shards_owned();
+  to.shards_unowned = from.shards_unowned();
+  to.masters = from.masters();
+  to.workers = from.workers();
+  for (const auto& form : from.lanes()) {
+    to.lanes.push_back(
+        {form.group(), form.waiting_in_memory(), form.dispatched(), form.more_in_store(), form.workers()});
+  }
+  to.accepted = from.accepted();
+  to.completed = from.completed();
+  to.retried = from.retried();
+  to.store_up = from.store_up();
+  to.registry_up = from.registry_up();
+  return true;
+}
+
+// ---- the table: one number for a request and its reply, in the order of both variants -------------------
+
+constexpr std::array kTypes = {FrameType::submit,  FrameType::get,     FrameType::wait,   FrameType::list,
+                               FrameType::workers, FrameType::masters, FrameType::cluster};
+static_assert(std::variant_size_v<ApiRequest> == kTypes.size() &&
+              std::variant_size_v<ApiReply> == kTypes.size());
+
+// What the alternatives look like on the wire, in the same order.
+using RequestForms = std::tuple<wire::SubmitRequest, wire::GetRequest, wire::WaitRequest, wire::ListRequest,
+                                wire::WorkersRequest, wire::MastersRequest, wire::ClusterRequest>;
+using ReplyForms = std::tuple<wire::SubmitReply, wire::GetReply, wire::WaitReply, wire::ListReply,
+                              wire::WorkersReply, wire::MastersReply, wire::ClusterReply>;
+
+template <class Forms, class Variant, std::size_t... I>
+void encode_any(const Variant& from, std::string& out, std::index_sequence<I...>) {
+  const auto try_one = [&]<std::size_t kIndex>(std::integral_constant<std::size_t, kIndex>) {
+    if (from.index() != kIndex) return false;
+    Scratch<std::tuple_element_t<kIndex, Forms>> form;
+    put(std::get<kIndex>(from), *form);
+    form.note_size(append_serialized(*form, out));
+    return true;
+  };
+  (try_one(std::integral_constant<std::size_t, I>()) || ...);
+}
+
+template <class Form, class Variant, std::size_t kIndex>
+Result<Variant> decode_as(std::string_view payload) {
+  Scratch<Form> form;
+  form.note_size(payload.size());
+  Variant value(std::in_place_index<kIndex>);
+  if (!form->ParseFromArray(payload.data(), static_cast<int>(payload.size())))
+    return fail(ErrorCode::invalid_argument, form->GetTypeName() + ": not a protobuf message");
+  if (!take(*form, std::get<kIndex>(value)))
+    return fail(ErrorCode::invalid_argument, form->GetTypeName() + ": a value is out of range");
+  return value;
+}
+
+template <class Forms, class Variant, std::size_t... I>
+Result<Variant> decode_any(std::uint16_t type, std::string_view payload, std::index_sequence<I...>) {
+  Result<Variant> result = fail(ErrorCode::invalid_argument, "unknown request type " + std::to_string(type));
+  const auto try_one = [&]<std::size_t kIndex>(std::integral_constant<std::size_t, kIndex>) {
+    if (type != static_cast<std::uint16_t>(kTypes[kIndex])) return false;
+    result = decode_as<std::tuple_element_t<kIndex, Forms>, Variant, kIndex>(payload);
+    return true;
+  };
+  (try_one(std::integral_constant<std::size_t, I>()) || ...);
+  return result;
+}
+
+constexpr auto kIndices = std::make_index_sequence<kTypes.size()>();
+
+}  // namespace
+
+FrameType type_of(const ApiRequest& request) {
+  return kTypes[request.index()];
+}
+FrameType type_of(const ApiReply& reply) {
+  return kTypes[reply.index()];
+}
+bool is_request_type(std::uint16_t type) {
+  return std::ranges::any_of(kTypes,
+                             [&](FrameType known) { return static_cast<std::uint16_t>(known) == type; });
+}
+
+void encode(const ApiRequest& request, std::string& out) {
+  encode_any<RequestForms>(request, out, kIndices);
+}
+void encode(const ApiReply& reply, std::string& out) {
+  encode_any<ReplyForms>(reply, out, kIndices);
+}
+
+Result<ApiRequest> decode_request(std::uint16_t type, std::string_view payload) {
+  return decode_any<RequestForms, ApiRequest>(type, payload, kIndices);
+}
+Result<ApiReply> decode_reply(std::uint16_t type, std::string_view payload) {
+  return decode_any<ReplyForms, ApiReply>(type, payload, kIndices);
+}
+
+void encode(const Error& error, std::string& out) {
+  wire::Error form;
+  // The wire keeps 0 for "not said"; the others stand in our order, which static_asserts below hold fast.
+  form.set_code(static_cast<wire::ErrorCode>(static_cast<int>(error.code) + 1));
+  form.set_message(error.message);
+  form.set_field(error.field);
+  append_serialized(form, out);
+}
+
+static_assert(static_cast<int>(ErrorCode::invalid_argument) + 1 == wire::ERROR_CODE_INVALID_ARGUMENT);
+static_assert(static_cast<int>(ErrorCode::not_found) + 1 == wire::ERROR_CODE_NOT_FOUND);
+static_assert(static_cast<int>(ErrorCode::already_exists) + 1 == wire::ERROR_CODE_ALREADY_EXISTS);
+static_assert(static_cast<int>(ErrorCode::unauthenticated) + 1 == wire::ERROR_CODE_UNAUTHENTICATED);
+static_assert(static_cast<int>(ErrorCode::fenced) + 1 == wire::ERROR_CODE_FENCED);
+static_assert(static_cast<int>(ErrorCode::unavailable) + 1 == wire::ERROR_CODE_UNAVAILABLE);
+static_assert(static_cast<int>(ErrorCode::unknown_outcome) + 1 == wire::ERROR_CODE_UNKNOWN_OUTCOME);
+static_assert(static_cast<int>(ErrorCode::deadline_exceeded) + 1 == wire::ERROR_CODE_DEADLINE_EXCEEDED);
+static_assert(static_cast<int>(ErrorCode::resource_exhausted) + 1 == wire::ERROR_CODE_RESOURCE_EXHAUSTED);
+static_assert(static_cast<int>(ErrorCode::cancelled) + 1 == wire::ERROR_CODE_CANCELLED);
+static_assert(static_cast<int>(ErrorCode::internal) + 1 == wire::ERROR_CODE_INTERNAL);
+
+Result<Error> decode_error(std::string_view payload) {
+  wire::Error form;
+  if (!form.ParseFromArray(payload.data(), static_cast<int>(payload.size())))
+    return fail(ErrorCode::invalid_argument, "ringmaster.wire.Error: not a protobuf message");
+  Error error{ErrorCode::internal, std::move(*form.mutable_message()), std::move(*form.mutable_field())};
+  // A newer peer may know more codes: to us they are all "cannot be mended by the caller".
+  if (form.code() != wire::ERROR_CODE_UNSPECIFIED && wire::ErrorCode_IsValid(form.code()))
+    error.code = static_cast<ErrorCode>(static_cast<int>(form.code()) - 1);
+  return error;
+}
+
+void encode_goodbye(std::string_view reason, std::string& out) {
+  wire::Goodbye form;
+  form.set_reason(std::string(reason));
+  append_serialized(form, out);
+}
+std::string decode_goodbye(std::string_view payload) {
+  wire::Goodbye form;
+  if (!form.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) return {};
+  return std::move(*form.mutable_reason());
+}
+
+}  // namespace ringmaster
