@@ -31,10 +31,9 @@ def step(text):
 
 
 def find_files(folder, limit):
-    """Regular files; a name with a line break cannot travel on one line and is left out."""
+    """Regular files; JSON cannot carry a name that is not UTF-8, which is left out."""
     found = subprocess.run(["find", folder, "-type", "f", "-print0"], stdout=subprocess.PIPE, check=True).stdout
-    names = sorted(name for name in found.decode("utf-8", "surrogateescape").split("\0") if name)
-    names = [name for name in names if name.isprintable()]
+    names = sorted(name for name in found.decode("utf-8", "replace").split("\0") if name and "\ufffd" not in name)
     if not names:
         raise Failure(f"there are no files under {folder}")
     return names[:limit] if limit else names
@@ -46,9 +45,9 @@ def digest_of(line):
 
 
 def hash_sequentially(names):
-    listing = "\0".join(names).encode("utf-8", "surrogateescape")
+    listing = "\0".join(names).encode()
     done = subprocess.run(["xargs", "-0", "sha256sum", "--"], input=listing, stdout=subprocess.PIPE, check=True)
-    lines = done.stdout.decode("utf-8", "surrogateescape").splitlines()
+    lines = done.stdout.decode().removesuffix("\n").split("\n")  # a line break in a name is escaped
     if len(lines) != len(names):
         raise Failure(f"sha256sum answered {len(lines)} lines for {len(names)} files")
     return dict(zip(names, map(digest_of, lines)))
@@ -79,10 +78,10 @@ class Progress:
 
 def submit(cluster, names):
     """One `ringctl task submit --each --wait`, fed with the names; answers the seconds from start to the last end."""
-    command = cluster.ctl("task", "submit", "--each", "--wait", "--label", "demo=hash", "--", "sha256sum", "{}")
-    print("  $ find … | ringctl " + " ".join(command[command.index("task") :]))
+    command = cluster.ctl("task", "submit", "--each", "-0", "--wait", "--label", "demo=hash", "--", "sha256sum", "{}")
+    print("  $ find … -print0 | ringctl " + " ".join(command[command.index("task") :]))
     with tempfile.TemporaryFile() as listing, Progress(cluster, len(names)):
-        listing.write("".join(name + "\n" for name in names).encode("utf-8", "surrogateescape"))
+        listing.write("".join(name + "\0" for name in names).encode())
         listing.seek(0)
         began = time.monotonic()
         code = subprocess.run(command, stdin=listing, stdout=subprocess.DEVNULL, check=False).returncode
