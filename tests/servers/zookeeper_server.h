@@ -1,0 +1,160 @@
+// ZooKeeperServer: a real ZooKeeper of its own for a test: free loopback port, temporary directory, sessions
+// from 400 ms to 4 s. Started and ready after construction (throws otherwise); killed, with its directory, at
+// the end, or by the kernel should the test die first. One thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace ringmaster {
+
+class ZooKeeperServer {
+ public:
+  ZooKeeperServer() : directory_(make_directory()), port_(free_port()) { start(); }
+  ~ZooKeeperServer() {
+    stop(SIGKILL);
+    std::error_code ignored;
+    std::filesystem::remove_all(directory_, ignored);
+  }
+  ZooKeeperServer(const ZooKeeperServer&) = delete;
+  ZooKeeperServer& operator=(const ZooKeeperServer&) = delete;
+
+  std::uint16_t port() const { return port_; }
+  std::string hosts() const { return "127.0.0.1:" + std::to_string(port_); }
+
+  // After stop(): on the same port with the same data. Returns when it answers.
+  void start() {
+    write_configuration();
+    spawn();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (four_letter_word("srvr").find("Mode:") == std::string::npos) {
+      if (::waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = 0;
+      if (pid_ == 0 || std::chrono::steady_clock::now() > deadline) {
+        throw std::runtime_error("ZooKeeper did not start:\n" + log());
+      }
+      ::poll(nullptr, 0, 20);
+    }
+  }
+
+  // Returns when the process is gone.
+  void stop(int signal_number = SIGTERM) {
+    if (pid_ == 0) return;
+    ::kill(pid_, signal_number);
+    ::kill(pid_, SIGCONT);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = 0;
+  }
+
+  void freeze() { ::kill(pid_, SIGSTOP); }
+  void thaw() { ::kill(pid_, SIGCONT); }
+
+  // The answer to an administrative command (`srvr`, `dump`, `cons`…); empty if there is none within a
+  // second.
+  std::string four_letter_word(const std::string& word) const {
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const timeval second{1, 0};
+    ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
+    const sockaddr_in address = loopback(port_);
+    std::string answer;
+    if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+        ::send(socket, word.data(), word.size(), MSG_NOSIGNAL) > 0) {
+      char buffer[4096];
+      ssize_t size = 0;
+      while ((size = ::recv(socket, buffer, sizeof buffer, 0)) > 0)
+        answer.append(buffer, static_cast<std::size_t>(size));
+    }
+    ::close(socket);
+    return answer;
+  }
+
+  std::string log() const {
+    std::ifstream file(directory_ / "log");
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
+ private:
+  static std::filesystem::path make_directory() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "ringmaster-zookeeper-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory");
+    return pattern;
+  }
+
+  static sockaddr_in loopback(std::uint16_t port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+  }
+
+  static std::uint16_t free_port() {
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address = loopback(0);
+    socklen_t size = sizeof address;
+    ::bind(socket, reinterpret_cast<const sockaddr*>(&address), size);
+    ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
+    ::close(socket);
+    return ntohs(address.sin_port);
+  }
+
+  void write_configuration() const {
+    std::ofstream file(directory_ / "zoo.cfg");
+    file << "tickTime=200\n"
+         << "dataDir=" << (directory_ / "data").string() << "\n"
+         << "clientPort=" << port_ << "\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\n"
+         << "admin.enableServer=false\n4lw.commands.whitelist=*\n";
+  }
+
+  void spawn() {
+    const std::string log_file = (directory_ / "log").string();
+    // zookeeper.jar names the rest of what it needs in its manifest.
+    std::vector<std::string> arguments = {
+        "java",
+        "-Xmx256m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-Dzookeeper.jmx.log4j.disable=true",
+        "-cp",
+        directory_.string() + ":/usr/share/java/zookeeper.jar:/usr/share/java/slf4j-simple.jar",
+        "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+        (directory_ / "zoo.cfg").string()};
+    std::vector<char*> argv;
+    for (auto& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    const pid_t parent = ::getpid();
+    pid_ = ::fork();
+    if (pid_ < 0) throw std::runtime_error("cannot fork");
+    if (pid_ > 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(127);
+    const int log = ::open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    ::dup2(log, STDOUT_FILENO);
+    ::dup2(log, STDERR_FILENO);
+    ::execvp(argv[0], argv.data());
+    ::execv("/usr/lib/jvm/default-java/bin/java", argv.data());
+    ::_exit(127);
+  }
+
+  std::filesystem::path directory_;
+  std::uint16_t port_;
+  pid_t pid_ = 0;
+};
+
+}  // namespace ringmaster
