@@ -21,13 +21,6 @@ struct Overloaded : F... {
 };
 }  // namespace
 
-template <class F>
-auto MasterNode::guard(F f) {
-  return [alive = std::weak_ptr<int>(alive_), f = std::move(f)](auto&&... args) mutable {
-    if (!alive.expired()) f(std::forward<decltype(args)>(args)...);
-  };
-}
-
 void MasterNode::call(ApiRequest request, ApiResponder respond) {
   if (over_ || store_id_.empty()) return respond(fail(ErrorCode::unavailable, "this master is starting or stopping: try again"));
   std::visit(Overloaded{[&](SubmitRequest& r) { submit(std::move(r), std::move(respond)); },

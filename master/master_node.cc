@@ -15,13 +15,6 @@ constexpr Duration kTimeRefresh = std::chrono::seconds(5);
 constexpr Duration kClockJump = std::chrono::seconds(1);
 }  // namespace
 
-template <class F>
-auto MasterNode::guard(F f) {
-  return [alive = std::weak_ptr<int>(alive_), f = std::move(f)](auto&&... args) mutable {
-    if (!alive.expired()) f(std::forward<decltype(args)>(args)...);
-  };
-}
-
 MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterOptions options,
                        std::function<void(const Error&)> fenced)
     : loop_(loop),
@@ -274,7 +267,7 @@ void MasterNode::watch_members() {
         continue;
       }
       registered.push_back({member.id, parsed->address, parsed->version, parsed->incarnation, parsed->groups,
-                            parsed->slots, parsed->started_at});
+                            parsed->slots, static_cast<double>(parsed->weight), parsed->started_at});
     }
     core_.on_workers(std::move(registered), now());
     update_dials();

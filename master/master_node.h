@@ -65,8 +65,13 @@ class MasterNode final : public LinkHandler, public ApiService {
   void join();
   void watch_members();
   void update_dials();
+  // Answers may come after our destruction, or not at all.
   template <class F>
-  auto guard(F f);
+  auto guard(F f) {
+    return [alive = std::weak_ptr<int>(alive_), f = std::move(f)](auto&&... args) mutable {
+      if (!alive.expired()) f(std::forward<decltype(args)>(args)...);
+    };
+  }
 
   // master_api.cc
   void submit(SubmitRequest request, ApiResponder respond);

@@ -86,6 +86,7 @@ struct WorkerRegistration {
   Incarnation incarnation;
   std::vector<std::string> groups;
   std::uint32_t slots = 0;
+  double weight = 1;
   WallTime started_at{};
 };
 
@@ -270,7 +271,7 @@ class SchedulerCore {
   std::set<std::pair<WallTime, TaskId>> delayed_;
   std::set<std::pair<WallTime, TaskId>> start_deadlines_;
   std::deque<std::pair<MonoTime, Token>> mark_queue_;   // started attempts that may deserve a mark, oldest first
-  std::map<std::string, std::unique_ptr<Worker>> workers_;
+  std::map<std::string, std::unique_ptr<Worker>, std::less<>> workers_;
   std::unordered_map<LinkId, Worker*> links_;
   std::uint64_t announce_sequence_ = 0;
   bool registry_seen_ = false;

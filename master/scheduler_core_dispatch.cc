@@ -25,7 +25,7 @@ SchedulerCore::Worker* SchedulerCore::choose(Lane& lane, Entry& entry) {
   Worker* chosen = nullptr;
   std::string owner;
   auto try_server = [&](std::string_view name) {
-    Worker* worker = workers_.find(std::string(name))->second.get();
+    Worker* worker = workers_.find(name)->second.get();
     if (worker->has_credit) {
       chosen = worker;
     } else if (task.routing == Routing::strict) {
@@ -113,13 +113,15 @@ void SchedulerCore::rebuild_rings(const std::set<std::string>& groups) {
   for (const std::string& group : groups) {
     Lane& its = lane(group);
     its.workers.clear();
+    std::vector<RingMember> members;
     for (const auto& [id, worker] : workers_) {
       const auto& served = worker->registration.groups;
       if (worker->registered && !worker->draining && std::find(served.begin(), served.end(), group) != served.end()) {
         its.workers.insert(id);
+        members.push_back({id, worker->registration.weight});
       }
     }
-    its.ring = HashRing(std::vector<std::string>(its.workers.begin(), its.workers.end()));
+    its.ring = its.ring.changed_to(std::move(members));
     its.unpark_all();
     pump_needed_.insert(&its);
   }

@@ -23,7 +23,8 @@ void SchedulerCore::on_workers(std::vector<WorkerRegistration> registered, Now n
   for (WorkerRegistration& registration : registered) {
     present.insert(registration.id);
     Worker& worker = worker_named(registration.id, now);
-    const bool same = worker.registered && worker.registration.groups == registration.groups;
+    const bool same = worker.registered && worker.registration.groups == registration.groups &&
+                      worker.registration.weight == registration.weight;
     if (!same) {
       if (worker.has_credit) {  // its lanes are about to change: leave the old ones first
         worker.registered = false;
@@ -273,14 +274,15 @@ void SchedulerCore::inquire(Worker& worker, TaskId id, std::optional<ResultRepor
 
 void SchedulerCore::declare_lost(Worker& worker, bool known_dead, Now now) {
   std::vector<TaskId> bound(worker.bound.begin(), worker.bound.end());
-  if (!bound.empty()) {
-    LOG(WARNING) << "worker " << worker.id << (known_dead ? " is dead (refuses connections)" : " is lost") << " with "
-                 << bound.size() << " attempts";
-  }
   std::sort(bound.begin(), bound.end());
+  const std::uint64_t before = counters_.lost_attempts;
   for (const TaskId id : bound) {
     Entry& entry = *find(id);
     if (entry.phase != Phase::recording) lose_attempt(entry, known_dead, now);
+  }
+  if (const std::uint64_t lost = counters_.lost_attempts - before; lost > 0) {
+    LOG(WARNING) << "worker " << worker.id << (known_dead ? " is dead (refuses connections)" : " is lost") << " with "
+                 << lost << " attempts";
   }
 }
 

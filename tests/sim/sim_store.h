@@ -1,0 +1,74 @@
+// SimStore: a master's way to the shared in-memory database, made slow and unreliable. Each call travels for a random
+// time, is applied (or not), and its answer travels back (or is lost: `unknown_outcome`, which is answered only once
+// the statement can no longer apply, as task_store.h promises). A crashed master's statements may still apply.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "sql/memory_task_store.h"
+#include "tests/sim/manual_loop.h"
+
+namespace ringmaster {
+
+struct StoreFaults {
+  Duration min_delay = std::chrono::microseconds(100);
+  Duration max_delay = std::chrono::milliseconds(3);
+  double slow = 0;         // share of calls that take up to a second
+  double unavailable = 0;  // not applied, and it is known
+  double unknown = 0;      // applied or not, and it is not known
+  bool down = false;       // everything is unavailable
+  // Planted bugs.
+  bool answers_before_commit = false;  // accept() is answered at once and applied later, or never if we crash
+  bool reuses_attempts = false;        // a retry keeps the attempt number
+  bool forgets_completions = false;    // complete() sometimes says `applied` and does nothing
+};
+
+class SimStore final : public TaskStore {
+ public:
+  // `loop` is the cluster's: what was sent travels on when the master is dead. Answers go to `node_loop`.
+  SimStore(ManualLoop& loop, Loop& node_loop, MemoryDatabase& database, const StoreFaults& faults);
+  ~SimStore() override;
+
+  void open(MasterIdentity self, StoreCallback<std::string> done) override;
+  void resign(StoreCallback<> done) override;
+  void close() override;
+  void shards(StoreCallback<std::vector<ShardRow>> done) override;
+  void take_shards(std::vector<ShardId> wanted, StoreCallback<std::vector<ShardEpoch>> done) override;
+  void release_shards(std::vector<ShardId> ids, StoreCallback<> done) override;
+  void predecessors(StoreCallback<std::vector<Incarnation>> done) override;
+  void take_over(Incarnation dead, StoreCallback<> done) override;
+  void next_ids(std::int64_t count, StoreCallback<IdBlock> done) override;
+  void accept(std::vector<TaskRow> rows, StoreCallback<> done) override;
+  void complete(std::vector<Completion> items, StoreCallback<std::vector<WriteFate>> done) override;
+  void retry(std::vector<Retry> items, StoreCallback<std::vector<WriteFate>> done) override;
+  void mark_running(std::vector<RunningMark> items, StoreCallback<std::vector<WriteFate>> done) override;
+  void groups(StoreCallback<std::vector<std::string>> done) override;
+  void page(std::string group, std::optional<PageKey> after, WallTime due_before, std::vector<bool> owned, int limit,
+            StoreCallback<Page> done) override;
+  void page_due(WallTime after, WallTime until, std::vector<bool> owned, int limit,
+                StoreCallback<std::vector<TaskRow>> done) override;
+  void lookup(std::vector<TaskId> ids, StoreCallback<std::vector<Lookup>> done) override;
+  void get(TaskId id, StoreCallback<TaskView> done) override;
+  void list(ListRequest request, StoreCallback<ListReply> done) override;
+  void database_time(StoreCallback<WallTime> done) override;
+  void maintain(int days_ahead, Duration retention, StoreCallback<> done) override;
+
+ private:
+  enum class Kind { read, write };
+  // `call` hands the statement to the inner store with the callback that it is given.
+  template <class T>
+  void travel(Kind kind, std::function<void(TaskStore&, StoreCallback<T>)> call, StoreCallback<T> done);
+  Duration delay();
+  double chance();
+
+  ManualLoop& loop_;
+  Loop& node_loop_;
+  const StoreFaults& faults_;
+  // Shared with statements under way: they may apply after we are gone.
+  std::shared_ptr<MemoryTaskStore> inner_;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();
+};
+
+}  // namespace ringmaster

@@ -1,0 +1,57 @@
+// Witness: what really happened in a simulated cluster, seen from outside: which submissions were answered, which
+// attempts ran when and where, and what the database said after every change. It holds the invariants of the design.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/task.h"
+#include "sql/memory_task_store.h"
+
+namespace ringmaster {
+
+class Witness {
+ public:
+  explicit Witness(const MemoryDatabase& database) : database_(database) {}
+
+  // ---- told by the simulated parts ----
+  void accepted(TaskId id, const NewTask& task);  // a client got this id
+  void began(const Token& token, OnWorkerLost policy, const std::string& worker, Incarnation incarnation, MonoTime at);
+  void ended(const Token& token, const std::string& worker, Incarnation incarnation, MonoTime at);
+  void worker_died(const std::string& worker, Incarnation incarnation, MonoTime at);
+  // From now on a second run of an attempt may be right: somebody was, or may have been, declared lost.
+  void allow_reruns() { reruns_allowed_ = true; }
+
+  // ---- checks; each adds to violations() ----
+  void check_step();   // after every step: what must never be
+  void check_end();    // after the heal: what must have come to be
+  const std::vector<std::string>& violations() const { return violations_; }
+
+  std::size_t accepted_count() const { return accepted_.size(); }
+  std::size_t runs() const { return runs_; }
+
+ private:
+  struct Run {
+    Token token;
+    std::string worker;
+    Incarnation incarnation;
+  };
+  void violate(const std::string& what);
+
+  const MemoryDatabase& database_;
+  std::map<TaskId, NewTask> accepted_;
+  std::map<TaskId, std::vector<Run>> running_;
+  std::map<TaskId, int> begun_;
+  std::map<TaskId, OnWorkerLost> policy_;
+  std::map<TaskId, TaskState> terminal_;
+  std::size_t history_seen_ = 0;
+  std::size_t runs_ = 0;
+  bool reruns_allowed_ = false;
+  std::vector<std::string> violations_;
+};
+
+}  // namespace ringmaster

@@ -1,0 +1,299 @@
+#include <gmock/gmock.h>
+
+#include "tests/unit/master/core_harness.h"
+
+namespace ringmaster {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+struct Dispatched : CoreHarness {
+  LinkId w1 = 0;
+  TaskId id;
+  Token token;
+  explicit Dispatched(NewTask task = {}) {
+    own_all();
+    w1 = add_worker("w1");
+    id = accept(std::move(task));
+    take();
+    if (!last.records.empty()) {
+      commit();
+      take();
+    }
+    token = dispatched().at(0).second;
+  }
+};
+
+TEST(SchedulerCoreResults, AcknowledgesAResultOnlyAfterItsCommit) {
+  Dispatched h;
+  h.report(h.w1, h.token);
+  h.take();
+  ASSERT_THAT(h.last.completions, SizeIs(1));
+  EXPECT_THAT(h.acknowledged(), IsEmpty());
+  h.commit();
+  h.take();
+  ASSERT_THAT(h.acknowledged(), SizeIs(1));
+  EXPECT_EQ(h.acknowledged()[0].fate, ResultFate::recorded);
+  EXPECT_EQ(h.core.tasks_in_memory(), 0u);
+}
+
+TEST(SchedulerCoreResults, ARepeatedResultIsCommittedOnceAndAnsweredOnTheNewerLink) {
+  Dispatched h;
+  h.report(h.w1, h.token);
+  h.take();
+  const Effects first = h.last;
+  h.core.on_link_down(h.w1, h.now);
+  const LinkId again = h.connect("w1", Incarnation{101}, {{h.token, HeldState::finished, {}}});
+  h.report(again, h.token);
+  h.take();
+  EXPECT_THAT(h.last.completions, IsEmpty());
+  h.last = first;
+  h.commit();
+  h.take();
+  ASSERT_THAT(h.last.sends, SizeIs(1));
+  EXPECT_EQ(h.last.sends[0].first, again);
+}
+
+TEST(SchedulerCoreResults, AFailureIsRetriedAfterItsBackoffWithTheNextAttemptNumber) {
+  Dispatched h({.retry = {.max_attempts = 2, .backoff = std::chrono::seconds(2)}});
+  h.report(h.w1, h.token, Outcome::failed);
+  h.take();
+  ASSERT_THAT(h.last.retries, SizeIs(1));
+  EXPECT_EQ(h.last.retries[0].next_attempt, 2);
+  h.commit();
+  h.take();
+  EXPECT_THAT(h.dispatched(), IsEmpty());
+  h.pass(std::chrono::seconds(2));
+  h.take();
+  ASSERT_THAT(h.dispatched(), SizeIs(1));
+  EXPECT_EQ(h.dispatched()[0].second, (Token{h.id, 1, 2}));
+  h.report(h.w1, h.dispatched()[0].second, Outcome::failed);
+  h.take();
+  ASSERT_THAT(h.last.completions, SizeIs(1)) << "no attempt is left";
+  EXPECT_EQ(h.last.completions[0].state, TaskState::failed);
+}
+
+TEST(SchedulerCoreResults, APermanentFailureIsNotRetried) {
+  Dispatched h({.retry = {.max_attempts = 5}});
+  AttemptResult result;
+  result.outcome = Outcome::failed;
+  result.permanent = true;
+  h.core.on_message(h.w1, ResultBatch{{{h.token, result}}}, h.now);
+  h.take();
+  ASSERT_THAT(h.last.completions, SizeIs(1));
+}
+
+TEST(SchedulerCoreResults, AResultOfATaskNotInMemoryIsJudgedByTheStore) {
+  CoreHarness h;
+  h.own_all();
+  const LinkId w1 = h.add_worker("w1");
+  const Token token{make_task_id(500, 3), 1, 1};
+  h.report(w1, token);
+  h.take();
+  ASSERT_THAT(h.last.reads, SizeIs(1));
+  EXPECT_THAT(h.acknowledged(), IsEmpty()) << "not in memory is no fact";
+  Lookup lookup{.id = token.task, .row = {}, .terminal = TaskState::succeeded, .terminal_attempt = 1};
+  h.core.on_lookup({lookup}, h.now);
+  h.take();
+  ASSERT_THAT(h.acknowledged(), SizeIs(1));
+  EXPECT_EQ(h.acknowledged()[0].fate, ResultFate::recorded);
+}
+
+TEST(SchedulerCoreResults, AnOlderTokensResultIsRefused) {
+  Dispatched h;
+  h.core.on_link_down(h.w1, h.now);
+  h.unregister("w1");
+  h.take();
+  ASSERT_THAT(h.last.retries, SizeIs(1)) << "registry node gone and channel dead";
+  const Token old = h.token;
+  const LinkId w2 = h.add_worker("w2");
+  h.take();
+  h.core.on_retried({}, {}, h.now);
+  Retry retry;
+  retry.token = old;
+  retry.next_attempt = 2;
+  retry.run_at = h.now.wall;
+  retry.rank = 1;
+  h.core.on_retried({retry}, {WriteFate::applied}, h.now);
+  h.take();
+  ASSERT_THAT(h.dispatched(), SizeIs(1));
+  EXPECT_EQ(h.dispatched()[0], (std::pair<LinkId, Token>{w2, Token{h.id, 1, 2}}));
+  const LinkId back = h.connect("w1", Incarnation{101}, {{old, HeldState::finished, {}}});
+  h.report(back, old);
+  h.take();
+  ASSERT_THAT(h.acknowledged(), SizeIs(1));
+  EXPECT_EQ(h.acknowledged()[0].fate, ResultFate::stale);
+}
+
+TEST(SchedulerCoreLoss, ADispatchThatDiedWithItsChannelIsSentAgainWithTheSameToken) {
+  Dispatched h;
+  h.core.on_link_down(h.w1, h.now);
+  const LinkId again = h.connect("w1", Incarnation{101});
+  h.core.on_message(again, WorkerStatus{.credit_limit = 10}, h.now);
+  h.take();
+  ASSERT_THAT(h.dispatched(), SizeIs(1));
+  EXPECT_EQ(h.dispatched()[0], (std::pair<LinkId, Token>{again, h.token}));
+}
+
+TEST(SchedulerCoreLoss, ANewLifeWithoutTheAttemptIsAVerdictNeverAResend) {
+  Dispatched h;
+  h.core.on_link_down(h.w1, h.now);
+  h.connect("w1", Incarnation{999});
+  h.take();
+  EXPECT_THAT(h.dispatched(), IsEmpty());
+  ASSERT_THAT(h.last.retries, SizeIs(1));
+  EXPECT_EQ(h.last.retries[0].next_attempt, 2);
+  EXPECT_EQ(h.last.retries[0].result.outcome, Outcome::lost);
+}
+
+TEST(SchedulerCoreLoss, ConnectionRefusedTwiceIsADeath) {
+  Dispatched h;
+  h.core.on_link_down(h.w1, h.now);
+  h.core.on_dial_refused("w1", h.now);
+  h.take();
+  EXPECT_THAT(h.last.retries, IsEmpty());
+  h.pass(std::chrono::milliseconds(200));
+  h.core.on_dial_refused("w1", h.now);
+  h.take();
+  EXPECT_THAT(h.last.retries, SizeIs(1));
+}
+
+TEST(SchedulerCoreLoss, SilenceOfARegisteredWorkerIsALossOnlyAfterTheTimeout) {
+  Dispatched h;
+  h.core.on_link_down(h.w1, h.now);
+  h.pass(std::chrono::milliseconds(9'900));
+  h.take();
+  EXPECT_THAT(h.last.retries, IsEmpty());
+  h.pass(std::chrono::milliseconds(600));
+  h.take();
+  EXPECT_THAT(h.last.retries, SizeIs(1));
+}
+
+TEST(SchedulerCoreLoss, AnAtMostOnceTaskWaitsForProofAndThenEndsLost) {
+  Dispatched h({.on_worker_lost = OnWorkerLost::fail});
+  h.core.on_link_down(h.w1, h.now);
+  h.unregister("w1");
+  h.pass(std::chrono::seconds(60));
+  h.take();
+  EXPECT_THAT(h.last.completions, IsEmpty()) << "it may run on behind a cut";
+  EXPECT_THAT(h.last.retries, IsEmpty());
+  h.core.on_dial_refused("w1", h.now);
+  h.pass(std::chrono::milliseconds(300));
+  h.core.on_dial_refused("w1", h.now);
+  h.take();
+  ASSERT_THAT(h.last.completions, SizeIs(1));
+  EXPECT_EQ(h.last.completions[0].state, TaskState::lost);
+}
+
+TEST(SchedulerCoreLoss, AHeldAttemptIsAdoptedNotRunAgain) {
+  CoreHarness h;
+  TaskRow row = h.row();
+  const Token token{row.id, 1, 1};
+  h.core.on_shards_taken({{row.id.shard(), 2}}, h.now);
+  h.registered.push_back({"w1", "w1:1", "v", Incarnation{5}, {"default"}, 4, 1, h.now.wall});
+  h.core.on_workers(h.registered, h.now);
+  const LinkId w1 = h.connect("w1", Incarnation{5}, {{token, HeldState::running, h.now.wall}});
+  h.core.on_message(w1, WorkerStatus{.credit_limit = 10}, h.now);
+  h.answer_reads({row});
+  EXPECT_THAT(h.dispatched(), IsEmpty());
+  EXPECT_EQ(h.core.counters().adopted, 1u);
+  h.report(w1, token);
+  h.take();
+  ASSERT_THAT(h.last.completions, SizeIs(1));
+}
+
+TEST(SchedulerCoreBacklog, WaitsForTheInventoriesOfTheGroupThenPagesInRankOrder) {
+  CoreHarness h({.page_size = 3});
+  std::vector<TaskRow> rows;
+  for (int i = 0; i < 10; ++i) {
+    rows.push_back(h.row());
+    h.now.wall += std::chrono::milliseconds(1);
+  }
+  h.registered.push_back({"w1", "w1:1", "v", Incarnation{5}, {"default"}, 4, 1, h.now.wall});
+  h.core.on_workers(h.registered, h.now);
+  std::vector<ShardEpoch> all;
+  for (int i = 0; i < kShardCount; ++i) all.push_back({static_cast<ShardId>(i), 1});
+  h.core.on_shards_taken(all, h.now);
+  h.answer_reads(rows);
+  EXPECT_EQ(h.core.tasks_in_memory(), 0u) << "w1 has not said what it holds";
+  const LinkId w1 = h.connect("w1", Incarnation{5});
+  h.core.on_message(w1, WorkerStatus{.credit_limit = 100}, h.now);
+  std::vector<TaskId> order;
+  for (int round = 0; round < 10; ++round) {
+    h.take();
+    for (const auto& [link, token] : h.dispatched()) order.push_back(token.task);
+    for (const ReadRequest& read : std::vector<ReadRequest>(h.last.reads)) h.answer(read, rows);
+  }
+  ASSERT_THAT(order, SizeIs(10));
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST(SchedulerCoreBacklog, ARowThatWasReadBeforeItsTaskEndedDoesNotComeBack) {
+  Dispatched h;
+  // A page is being read while the task ends; its snapshot still has the row.
+  const TaskRow stale = [&] {
+    TaskRow row = h.core.make_row({}, h.id, h.now);
+    return row;
+  }();
+  h.core.on_shards_taken({{0, 2}}, h.now);
+  h.pass(std::chrono::seconds(1));
+  for (int i = 0; i < 3; ++i) {
+    h.take();
+    for (const ReadRequest& read : std::vector<ReadRequest>(h.last.reads)) {
+      if (std::holds_alternative<GroupsRead>(read)) {
+        h.core.on_groups({"default"}, h.now);
+      } else if (std::holds_alternative<PageRead>(read)) {
+        h.report(h.w1, h.token);
+        h.take();
+        h.commit();
+        h.core.on_page(std::get<PageRead>(read), {stale}, {stale.rank, stale.id}, true, h.now);
+      }
+    }
+  }
+  h.take();
+  EXPECT_THAT(h.dispatched(), IsEmpty());
+  EXPECT_EQ(h.core.tasks_in_memory(), 0u);
+}
+
+TEST(SchedulerCoreBacklog, MemoryStaysWithinTheWindowAndNothingIsForgotten) {
+  CoreHarness h({.lane_window = 10, .page_size = 4});
+  h.own_all();
+  std::vector<TaskRow> rows;
+  for (int i = 0; i < 100; ++i) {
+    rows.push_back(h.row());
+    h.core.on_accepted({rows.back()}, h.now);
+    h.take();
+    EXPECT_LE(h.core.tasks_in_memory(), 15u);
+  }
+  const LinkId w1 = h.add_worker("w1", 2);
+  std::set<TaskId> ran;
+  for (int round = 0; round < 1'000 && ran.size() < 100; ++round) {
+    h.take();
+    const auto sent = h.dispatched();
+    for (const ReadRequest& read : std::vector<ReadRequest>(h.last.reads)) h.answer(read, rows);
+    for (const auto& [link, token] : sent) {
+      EXPECT_TRUE(ran.insert(token.task).second);
+      h.report(w1, token);
+    }
+    Effects more = h.core.take_effects(h.now);
+    for (const Completion& done : more.completions) {
+      std::erase_if(rows, [&](const TaskRow& row) { return row.id == done.token.task; });
+    }
+    for (const ReadRequest& read : more.reads) h.answer(read, rows);
+    h.core.on_completed(more.completions, std::vector<WriteFate>(more.completions.size(), WriteFate::applied), h.now);
+    for (const auto& [link, message] : more.sends) {
+      if (const auto* batch = std::get_if<DispatchBatch>(&message)) {
+        for (const Dispatch& item : batch->items) {
+          EXPECT_TRUE(ran.insert(item.token.task).second);
+          h.report(w1, item.token);
+        }
+      }
+    }
+    h.pass(std::chrono::milliseconds(10));
+  }
+  EXPECT_EQ(ran.size(), 100u);
+}
+
+}  // namespace
+}  // namespace ringmaster
