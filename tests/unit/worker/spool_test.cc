@@ -359,7 +359,7 @@ TEST_F(FileSpools, WhatIsForgottenInTimeIsNeverSynced) {
   const int before = fsyncs_;
   for (int i = 1; i <= 1000; ++i) {
     ASSERT_TRUE((*spool)->append({report(i)}));
-    loop.advance(milliseconds(10));
+    loop.advance(milliseconds(9));
     if (i > 3) (*spool)->forget({token(i - 3, 1)});
   }
   spool->reset();  // its thread has ended: what it did is counted
