@@ -25,6 +25,7 @@ struct PeerInfo {
   Incarnation incarnation;
   std::string version;
   bool dialled_by_us = false;
+  std::string store_id{};  // the database that it belongs to, from its handshake; empty: it knows none yet
 };
 
 enum class DialError : std::uint8_t {

@@ -85,6 +85,11 @@ void WorkerNode::on_link_up(LinkId link, const PeerInfo& peer) {
     links_->close(link, "a worker serves masters only");
     return;
   }
+  if (const auto bound = bind_store(peer.store_id); !bound) {
+    LOG(ERROR) << "master " << peer.node_id << " is refused: " << bound.error().message;
+    links_->close(link, bound.error().message);
+    return;
+  }
   masters_[link] = peer.node_id;
   ledger_.link_up(link, peer.node_id);
   credits_.link_up(link);
@@ -92,6 +97,18 @@ void WorkerNode::on_link_up(LinkId link, const PeerInfo& peer) {
     links_->undial(Role::master, peer.node_id);
   }
   schedule_flush();
+}
+
+Result<> WorkerNode::bind_store(const std::string& store_id) {
+  if (store_id.empty() || store_id == store_id_) return {};
+  if (!store_id_.empty()) {
+    return fail(ErrorCode::invalid_argument, "this worker's results belong to database " + store_id_ +
+                                                 ", not " + store_id +
+                                                 ": give it an empty data_dir to serve another one");
+  }
+  auto bound = spool_.bind(store_id);
+  if (bound) store_id_ = store_id;
+  return bound;
 }
 
 void WorkerNode::on_link_down(LinkId link, const PeerInfo&, const std::string&) {

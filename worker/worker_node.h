@@ -42,7 +42,8 @@ class WorkerNode final : public LinkHandler, public RunnerHandler {
   WorkerNode(const WorkerNode&) = delete;
   WorkerNode& operator=(const WorkerNode&) = delete;
 
-  // The database that the spooled results belong to; empty: none yet. For the handshake.
+  // The database that the spooled results belong to; empty: none yet. For the handshake. The first master
+  // that names one binds this worker to it, for ever; masters of another one are turned away.
   const std::string& store_id() const { return store_id_; }
 
   // Once. `links` calls this handler and already listens on `address`, which goes to the registry.
@@ -81,6 +82,7 @@ class WorkerNode final : public LinkHandler, public RunnerHandler {
   // Wraps a callback so that it does nothing once this node is gone.
   template <class F>
   auto guarded(F fn);
+  Result<> bind_store(const std::string& store_id);
   void schedule_flush();
   void flush();
   void journal();

@@ -241,6 +241,22 @@ TEST_F(WorkerNodes, NothingItPostedRunsAfterItsDestruction) {
   EXPECT_EQ(links_.sent.size(), sent);
 }
 
+TEST_F(WorkerNodes, TheFirstMasterBindsItToItsDatabaseForEver) {
+  begin();
+  const auto up_from = [&](LinkId link, const std::string& store_id) {
+    node_->on_link_up(
+        link, PeerInfo{Role::master, "m" + std::to_string(link), Incarnation{5}, "1", false, store_id});
+  };
+  up_from(1, "");
+  EXPECT_EQ(node_->store_id(), "");
+  up_from(2, "store-1");
+  EXPECT_EQ(spool_.contents.store_id, "store-1");
+  up_from(3, "store-2");
+  EXPECT_THAT(links_.closed, ElementsAre(3));
+  up_from(4, "store-1");
+  EXPECT_THAT(links_.closed, ElementsAre(3));
+}
+
 TEST_F(WorkerNodes, OnlyMastersAreServed) {
   begin();
   node_->on_link_up(kA, PeerInfo{Role::client, "c", Incarnation{1}, "1", false});
