@@ -71,5 +71,8 @@ std::optional<Routing> parse_routing(std::string_view text) {
 std::string_view to_string(Outcome outcome) {
   return name_of(kOutcomes, outcome);
 }
+std::optional<Outcome> parse_outcome(std::string_view text) {
+  return value_of(kOutcomes, text);
+}
 
 }  // namespace ringmaster

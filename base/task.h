@@ -79,6 +79,7 @@ enum class Outcome : std::uint8_t {
   lost = 4,       // its worker died; written by masters only
 };
 std::string_view to_string(Outcome outcome);
+std::optional<Outcome> parse_outcome(std::string_view text);
 
 struct ResourceUsage {
   std::int64_t user_us = 0;

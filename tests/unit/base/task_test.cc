@@ -31,7 +31,11 @@ TEST(Routing, NamesRoundTrip) {
   EXPECT_EQ(parse_routing("loose"), std::nullopt);
 }
 
-TEST(Outcome, HasAName) {
+TEST(Outcome, NamesRoundTrip) {
+  for (int number = 0; number <= 4; ++number) {
+    const auto outcome = static_cast<Outcome>(number);
+    EXPECT_EQ(parse_outcome(to_string(outcome)), outcome);
+  }
   EXPECT_EQ(to_string(Outcome::timed_out), "timed_out");
   EXPECT_EQ(to_string(static_cast<Outcome>(99)), "UNKNOWN");
 }

@@ -1,0 +1,21 @@
+// Tasks as JSON: what HTTP and ringctl take and show. Times are RFC 3339 UTC, durations like `1h30m`. Pure.
+#pragma once
+
+#include <boost/json/object.hpp>
+
+#include "base/attempt_json.h"
+#include "base/result.h"
+#include "base/task.h"
+
+namespace ringmaster {
+
+// Strict: an unknown field, null or a value of another type is refused with the field's name and what is
+// allowed. Every field may be absent; see NewTask for the defaults. Ranges are validate()'s business
+// (base/api.h).
+Result<NewTask> new_task_from_json(const boost::json::object& object);
+
+// Every field that new_task_from_json takes, and: id, state, attempt, failures, crashes, worker,
+// worker_incarnation, created_at, started_at, finished_at, result, attempts. What there is not (yet) is null.
+boost::json::object task_view_to_json(const TaskView& view);
+
+}  // namespace ringmaster
