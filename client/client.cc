@@ -40,7 +40,6 @@ class Client::Thread {
     std::promise<void> done;
     loop_.post([&] {
       failover_.stop();
-      links_.shutdown();
       done.set_value();
     });
     done.get_future().wait();

@@ -8,7 +8,7 @@
 namespace ringmaster {
 namespace {
 
-constexpr Duration kRoundPause = std::chrono::milliseconds(200);
+constexpr Duration kRoundPause = std::chrono::milliseconds(100);  // doubled with each round, up to 32 times
 
 bool only_reads(const ApiRequest& request) {
   return !std::holds_alternative<SubmitRequest>(request);
@@ -40,9 +40,9 @@ void Failover::leave(const std::string& reason, bool rejected) {
   if (++failed_in_row_ % addresses_.size() != 0) return dial();
   if (first_) std::exchange(first_, nullptr)(std::unexpected(no_master()));
   // Half to one and a half times: clients of a restarted master do not come back in step.
-  const Duration jitter{
-      static_cast<std::int64_t>(loop_.random() % static_cast<std::uint64_t>(kRoundPause.count()))};
-  pause_.start(kRoundPause / 2 + jitter, [this] { dial(); });
+  const std::size_t rounds = std::min(failed_in_row_ / addresses_.size(), std::size_t{5});
+  const auto pause = static_cast<std::uint64_t>(kRoundPause.count() << rounds);
+  pause_.start(Duration{static_cast<std::int64_t>(pause / 2 + loop_.random() % pause)}, [this] { dial(); });
 }
 
 void Failover::on_link_up(LinkId link, const PeerInfo&) {
@@ -50,6 +50,8 @@ void Failover::on_link_up(LinkId link, const PeerInfo&) {
   link_ = link;
   failed_in_row_ = 0;
   addresses_[current_].trouble.clear();
+  // The channel stays; only it counts from now on, so nothing more is dialled beside it.
+  links_->undial(Role::master, {});
   if (first_) std::exchange(first_, nullptr)(Result<>{});
   for (const CallId id : std::exchange(waiting_, {})) send(id);
 }

@@ -21,8 +21,9 @@ TaskSource TaskSource::json_lines(TaskTemplate tasks, LineReader lines) {
 Result<std::optional<NewTask>> TaskSource::next() {
   if (kind_ == Kind::one) {
     if (std::exchange(given_, true)) return std::nullopt;
-    return template_.with_command(argv_).transform(
-        [](NewTask task) { return std::optional(std::move(task)); });
+    auto task = template_.with_command(argv_);
+    if (!task) return std::unexpected(task.error());
+    return std::move(*task);
   }
   while (true) {
     auto line = lines_->next();

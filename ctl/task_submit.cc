@@ -147,9 +147,11 @@ int submit(Ctl& ctl, SubmitFlags& flags) {
   }
   const Result<> finished = submitter.finish();  // what is on its way counts, whatever came after it
   const std::size_t accepted = submitter.ids().size();
-  for (const Error* error : {submitted ? nullptr : &submitted.error(), finished ? nullptr : &finished.error(),
-                             batch ? nullptr : &batch.error()}) {
-    if (error == nullptr) continue;
+  const Error* error = !submitted  ? &submitted.error()
+                       : !finished ? &finished.error()
+                       : !batch    ? &batch.error()
+                                   : nullptr;
+  if (error != nullptr) {
     if (accepted > 0) ctl.err() << "ringctl: " << accepted << " tasks were accepted before this:\n";
     return ctl.failed(*error);
   }
@@ -177,7 +179,8 @@ void add_task_flags(CLI::App& app, TaskOptions& task) {
 }  // namespace
 
 void add_task_submit(CLI::App& task, Ctl& ctl) {
-  CLI::App* app = task.add_subcommand("submit", "Submit one task, or many from stdin or a file");
+  CLI::App* app = task.add_subcommand(
+      "submit", "Submit one task, or many from stdin or a file; a command stands after --");
   auto flags = std::make_shared<SubmitFlags>();
   add_task_flags(*app, flags->task);
   app->add_flag("--each", flags->each,
@@ -187,7 +190,6 @@ void add_task_submit(CLI::App& task, Ctl& ctl) {
   app->add_flag("--wait", flags->wait,
                 "Wait for the end; exit as the task did, or 1 if any of several failed");
   app->add_option("--wait-timeout", flags->wait_timeout, "Like --wait, but give up after this and exit 124");
-  app->usage("Usage: ringctl task submit [OPTIONS] [-- COMMAND [ARGUMENT...]]");
   app->footer(
       "Prints the id of each accepted task.\n\n"
       "Examples:\n"

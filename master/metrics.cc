@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <type_traits>
 
 #include <glog/logging.h>
@@ -11,7 +12,11 @@ namespace {
 
 std::string number(double value) {
   std::array<char, 32> text{};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  // Fixed where it is short: a bound of 100 us reads as 0.0001, not as 1e-04.
+  const double size = std::abs(value);
+  const bool fixed = size == 0 || (size >= 1e-7 && size < 1e15);
+  const auto format = fixed ? std::chars_format::fixed : std::chars_format::general;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value, format).ptr;
   return {text.data(), end};
 }
 
