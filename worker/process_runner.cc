@@ -1,0 +1,236 @@
+#include "worker/process_runner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/write.hpp>
+#include <glog/logging.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+namespace ringmaster {
+namespace {
+
+// How long the loop may stand still while a dead supervisor's attempts are killed: the daemon ends
+// afterwards.
+constexpr auto kLeftoverLimit = std::chrono::seconds(5);
+
+std::string signal_text(int number) {
+  const char* const name = ::sigdescr_np(number);
+  return "signal " + std::to_string(number) + (name != nullptr ? " (" + std::string(name) + ")" : "");
+}
+
+AttemptResult failure(std::string message, bool permanent, WallTime now) {
+  AttemptResult result;
+  result.outcome = Outcome::failed;
+  result.permanent = permanent;
+  result.started_at = result.finished_at = now;
+  result.message = std::move(message);
+  return result;
+}
+
+}  // namespace
+
+ProcessRunner::ProcessRunner(AsioLoop& loop, Supervisor supervisor, SupervisorLost lost,
+                             ProcessRunnerOptions options)
+    : loop_(loop),
+      lost_(std::move(lost)),
+      options_(std::move(options)),
+      supervisor_(std::move(supervisor)),
+      socket_(loop.context(), boost::asio::local::stream_protocol(), supervisor_.release_socket()) {
+  read();
+}
+
+ProcessRunner::~ProcessRunner() = default;
+
+// ---- orders
+// -----------------------------------------------------------------------------------------------------
+
+void ProcessRunner::start(Dispatch attempt) {
+  auto spec = parse_process_spec(attempt.spec);
+  if (!spec) return finish_later(attempt.token, failure(spec.error().message, true, loop_.wall_now()));
+  if (supervisor_lost_) {
+    return finish_later(attempt.token, failure("the supervisor of this worker died before it started", false,
+                                               loop_.wall_now()));
+  }
+  auto codes = std::move(spec->success_exit_codes);
+  auto start = make_order(attempt, std::move(*spec));
+  start.id = ++last_id_;
+  attempts_.emplace(start.id, RunningAttempt{attempt.token, std::move(codes), attempt.timeout});
+  ids_.emplace(attempt.token.task, start.id);
+  order(std::move(start));
+}
+
+void ProcessRunner::kill(Token token) {
+  if (supervisor_lost_) return;
+  const auto [begin, end] = ids_.equal_range(token.task);
+  for (auto id = begin; id != end; ++id) {
+    if (attempts_.at(id->second).token == token) order(KillOrder{id->second});
+  }
+}
+
+StartOrder ProcessRunner::make_order(const Dispatch& attempt, ProcessSpec spec) const {
+  const Token& token = attempt.token;
+  const auto task = to_string(token.task);
+  const auto number = std::to_string(token.attempt);
+  StartOrder start;
+  start.argv = std::move(spec.argv);
+  for (const auto& entry : options_.environment) {
+    const auto name = entry.substr(0, entry.find('='));
+    if (std::ranges::none_of(spec.env, [&](const auto& own) { return own.first == name; }))
+      start.env.push_back(entry);
+  }
+  for (const auto& [name, value] : spec.env) start.env.push_back(name + "=" + value);
+  start.env.push_back("RINGMASTER_TASK_ID=" + task);
+  start.env.push_back("RINGMASTER_ATTEMPT=" + number);
+  start.env.push_back("RINGMASTER_FENCE=" + std::to_string(token.epoch) + "." + number);
+  const bool has_trace =
+      std::ranges::any_of(spec.env, [](const auto& own) { return own.first == "TRACEPARENT"; });
+  if (!attempt.traceparent.empty() && !has_trace) start.env.push_back("TRACEPARENT=" + attempt.traceparent);
+  start.cwd = std::move(spec.cwd);
+  start.stdin_text = std::move(spec.stdin_text);
+  start.log_path = supervisor_.log_dir() + "/" + task + "." + number + ".log";
+  start.log_limit = options_.log_limit;
+  start.timeout = attempt.timeout;
+  start.kill_grace = spec.kill_grace;
+  return start;
+}
+
+void ProcessRunner::finish_later(Token token, AttemptResult result) {
+  loop_.post([this, alive = std::weak_ptr(alive_), token, result = std::move(result)]() mutable {
+    if (!alive.expired()) handler_->on_attempt_finished(token, std::move(result));
+  });
+}
+
+void ProcessRunner::order(const SupervisorOrder& order) {
+  encode(order, out_);
+  if (writing_ || std::exchange(write_posted_, true)) return;
+  loop_.post([this, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired()) write();
+  });
+}
+
+void ProcessRunner::write() {
+  write_posted_ = false;
+  if (writing_ || out_.empty() || supervisor_lost_) return;
+  writing_ = true;
+  in_flight_.clear();
+  in_flight_.swap(out_);
+  boost::asio::async_write(
+      socket_, boost::asio::buffer(in_flight_),
+      [this, alive = std::weak_ptr(alive_)](const boost::system::error_code& error, std::size_t) {
+        if (alive.expired()) return;
+        writing_ = false;
+        if (!error) write();  // a broken socket is the reader's to report
+      });
+}
+
+// ---- events
+// -----------------------------------------------------------------------------------------------------
+
+void ProcessRunner::read() {
+  socket_.async_read_some(
+      boost::asio::buffer(buffer_),
+      [this, alive = std::weak_ptr(alive_)](const boost::system::error_code& error, std::size_t size) {
+        if (alive.expired()) return;
+        if (error) return lose_supervisor();
+        frames_.feed(std::string_view(buffer_.data(), size));
+        take_events();
+        if (alive.expired() || supervisor_lost_) return;  // the handler may have destroyed this
+        read();
+      });
+}
+
+void ProcessRunner::take_events() {
+  const std::weak_ptr alive(alive_);
+  while (!alive.expired()) {
+    const auto body = frames_.next();
+    if (body && !*body) return;
+    auto event = body ? decode_event(**body) : std::unexpected(body.error());
+    if (!event) {
+      LOG(ERROR) << event.error().message;
+      return lose_supervisor();
+    }
+    std::visit([this](auto& e) { on_event(e); }, *event);
+  }
+}
+
+void ProcessRunner::on_event(const StartedEvent& event) {
+  const auto found = attempts_.find(event.id);
+  if (found != attempts_.end()) handler_->on_attempt_started(found->second.token, event.started_at);
+}
+
+void ProcessRunner::on_event(FinishedEvent& event) {
+  auto node = attempts_.extract(event.id);
+  if (node.empty()) return;
+  const RunningAttempt& attempt = node.mapped();
+  const auto [begin, end] = ids_.equal_range(attempt.token.task);
+  ids_.erase(std::find_if(begin, end, [&](const auto& entry) { return entry.second == event.id; }));
+  LOG_IF(WARNING, event.log_error != 0)
+      << "the log of " << to_string(attempt.token.task) << " in " << supervisor_.log_dir()
+      << " is incomplete: " << ::strerror(event.log_error);
+  handler_->on_attempt_finished(attempt.token, result_of(attempt, event));
+}
+
+AttemptResult ProcessRunner::result_of(const RunningAttempt& attempt, FinishedEvent& event) const {
+  AttemptResult result;
+  result.started_at = event.started_at;
+  result.finished_at = event.finished_at;
+  result.usage = event.usage;
+  result.output_tail = std::move(event.output_tail);
+  if (WIFSIGNALED(event.wait_status)) {
+    result.signal = WTERMSIG(event.wait_status);
+    result.message = "killed by " + signal_text(result.signal);
+  } else {
+    result.exit_code = WEXITSTATUS(event.wait_status);
+    result.message = "exit code " + std::to_string(result.exit_code);
+  }
+  switch (event.cause) {
+    case FinishCause::exited:
+      result.outcome = Outcome::failed;
+      if (result.signal == 0 && std::ranges::count(attempt.success_exit_codes, result.exit_code) > 0) {
+        result.outcome = Outcome::succeeded;
+        result.message.clear();
+      }
+      break;
+    case FinishCause::not_started:
+      result.outcome = Outcome::failed;
+      result.permanent = event.permanent;
+      result.message = std::move(event.message);
+      break;
+    case FinishCause::timed_out:
+      result.outcome = Outcome::timed_out;
+      result.message =
+          "stopped after its time-out of " + format_duration(attempt.timeout) + ": " + result.message;
+      break;
+    case FinishCause::killed:
+      result.outcome = Outcome::cancelled;
+      result.message =
+          event.message.empty() ? "stopped on request: " + result.message : std::move(event.message);
+      break;
+  }
+  if (event.survived) result.message += "; a process of it is stuck in the kernel, SIGKILL is pending";
+  return result;
+}
+
+void ProcessRunner::lose_supervisor() {
+  supervisor_lost_ = true;
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  const bool dead = supervisor_.kill_leftovers(kLeftoverLimit);
+  LOG(ERROR) << "the supervisor died; its " << attempts_.size() << " attempts "
+             << (dead ? "are dead" : "have SIGKILL pending");
+  const std::weak_ptr alive(alive_);
+  ids_.clear();
+  for (const auto& [id, attempt] : std::exchange(attempts_, {})) {
+    auto result = failure("the supervisor of this worker died while it ran", false, loop_.wall_now());
+    result.signal = SIGKILL;
+    handler_->on_attempt_finished(attempt.token, std::move(result));
+    if (alive.expired()) return;
+  }
+  if (lost_) std::exchange(lost_, nullptr)();
+}
+
+}  // namespace ringmaster

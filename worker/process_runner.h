@@ -1,0 +1,83 @@
+// ProcessRunner: runs attempts of kind `process` (process_spec.h) as operating system processes, through the
+// supervisor. Orders of one turn of the loop leave in one write; events arrive many to a read.
+// An attempt's environment is `environment`, then the spec's `env`, then RINGMASTER_TASK_ID,
+// RINGMASTER_ATTEMPT and RINGMASTER_FENCE (`epoch.attempt`, which grows with each attempt of a task);
+// TRACEPARENT if the task has one. On the loop's thread.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <boost/asio/local/stream_protocol.hpp>
+
+#include "base/asio_loop.h"
+#include "worker/process_spec.h"
+#include "worker/runner.h"
+#include "worker/supervisor.h"
+#include "worker/supervisor_protocol.h"
+
+namespace ringmaster {
+
+struct ProcessRunnerOptions {
+  std::uint64_t log_limit = 10 * 1024 * 1024;  // bytes of output kept in <log_dir>/<task id>.<attempt>.log
+  std::vector<std::string> environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                          "HOME=/", "LANG=C.UTF-8"};
+};
+
+class ProcessRunner final : public Runner {
+ public:
+  // Called once if the supervisor dies, after its attempts were verified dead and reported as failed. The
+  // daemon should end: this runner starts nothing any more.
+  using SupervisorLost = Callback;
+
+  // The handler must outlive the runner. `loop` too.
+  ProcessRunner(AsioLoop& loop, Supervisor supervisor, SupervisorLost lost,
+                ProcessRunnerOptions options = {});
+  // Kills all attempts and waits until they are dead; nothing is reported any more.
+  ~ProcessRunner() override;
+
+  void set_handler(RunnerHandler& handler) override { handler_ = &handler; }
+  void start(Dispatch attempt) override;
+  void kill(Token token) override;
+
+ private:
+  struct RunningAttempt {
+    Token token;
+    std::vector<int> success_exit_codes;
+    Duration timeout{0};
+  };
+
+  StartOrder make_order(const Dispatch& attempt, ProcessSpec spec) const;
+  void finish_later(Token token, AttemptResult result);
+  void order(const SupervisorOrder& order);
+  void write();
+  void read();
+  void take_events();
+  void on_event(const ReadyEvent&) {}
+  void on_event(const StartedEvent& event);
+  void on_event(FinishedEvent& event);
+  AttemptResult result_of(const RunningAttempt& attempt, FinishedEvent& event) const;
+  void lose_supervisor();
+
+  AsioLoop& loop_;
+  SupervisorLost lost_;
+  ProcessRunnerOptions options_;
+  RunnerHandler* handler_ = nullptr;
+  Supervisor supervisor_;
+  boost::asio::local::stream_protocol::socket socket_;  // closed before supervisor_ waits for the end
+  bool supervisor_lost_ = false;
+  bool write_posted_ = false;
+  bool writing_ = false;
+  std::string out_, in_flight_;
+  std::array<char, 64 * 1024> buffer_;
+  SupervisorFrames frames_;
+  std::uint64_t last_id_ = 0;
+  std::unordered_map<std::uint64_t, RunningAttempt> attempts_;
+  std::unordered_multimap<TaskId, std::uint64_t> ids_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // posted work holds it weakly
+};
+
+}  // namespace ringmaster

@@ -1,0 +1,158 @@
+#include "worker/process_spec.h"
+
+#include <boost/json.hpp>
+
+namespace ringmaster {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kMaxExitCodes = 256;
+
+std::unexpected<Error> refuse(std::string_view field, std::string_view why) {
+  auto name = "spec" + (field.empty() ? std::string() : "." + std::string(field));
+  return fail(ErrorCode::invalid_argument, name + ": " + std::string(why), name);
+}
+
+// A string that the kernel can take: no NUL inside.
+Result<std::string> read_text(std::string_view field, const json::value& value) {
+  if (!value.is_string()) return refuse(field, "must be a string");
+  std::string text(value.get_string());
+  if (text.contains('\0')) return refuse(field, "must not contain a NUL character");
+  return text;
+}
+
+Result<> read_argv(const json::value& value, ProcessSpec& spec) {
+  if (!value.is_array() || value.get_array().empty()) {
+    return refuse("argv", "must be a list of strings, the program first");
+  }
+  if (value.get_array().size() > kMaxArguments) {
+    return refuse("argv", "must have at most " + std::to_string(kMaxArguments) + " entries");
+  }
+  for (const auto& entry : value.get_array()) {
+    auto text = read_text("argv", entry);
+    if (!text) return std::unexpected(text.error());
+    spec.argv.push_back(std::move(*text));
+  }
+  if (spec.argv.front().empty()) return refuse("argv", "the program's name is empty");
+  return {};
+}
+
+Result<> read_shell(const json::value& value, ProcessSpec& spec) {
+  auto text = read_text("shell", value);
+  if (!text) return std::unexpected(text.error());
+  if (text->empty()) return refuse("shell", "is empty");
+  spec.argv = {"/bin/sh", "-c", std::move(*text)};
+  return {};
+}
+
+Result<> read_env(const json::value& value, ProcessSpec& spec) {
+  if (!value.is_object()) return refuse("env", "must be an object of strings");
+  for (const auto& entry : value.get_object()) {
+    const std::string name(entry.key());
+    if (name.empty() || name.contains('=') || name.contains('\0')) {
+      return refuse("env", "a name must not be empty nor contain '=' or NUL");
+    }
+    if (name.starts_with("RINGMASTER_"))
+      return refuse("env", "names that begin with RINGMASTER_ are reserved");
+    auto text = read_text("env." + name, entry.value());
+    if (!text) return std::unexpected(text.error());
+    spec.env.emplace_back(name, std::move(*text));
+  }
+  return {};
+}
+
+Result<> read_cwd(const json::value& value, ProcessSpec& spec) {
+  auto text = read_text("cwd", value);
+  if (!text) return std::unexpected(text.error());
+  if (!text->starts_with('/')) return refuse("cwd", "must be an absolute path");
+  spec.cwd = std::move(*text);
+  return {};
+}
+
+Result<> read_stdin(const json::value& value, ProcessSpec& spec) {
+  if (!value.is_string()) return refuse("stdin", "must be a string");
+  spec.stdin_text = std::string(value.get_string());
+  return {};
+}
+
+Result<> read_exit_codes(const json::value& value, ProcessSpec& spec) {
+  constexpr std::string_view kWanted = "must be a list of 1 to 256 exit codes, each 0 to 255";
+  if (!value.is_array() || value.get_array().empty() || value.get_array().size() > kMaxExitCodes) {
+    return refuse("success_exit_codes", kWanted);
+  }
+  spec.success_exit_codes.clear();
+  for (const auto& entry : value.get_array()) {
+    if (!entry.is_int64() || entry.get_int64() < 0 || entry.get_int64() > 255) {
+      return refuse("success_exit_codes", kWanted);
+    }
+    spec.success_exit_codes.push_back(static_cast<int>(entry.get_int64()));
+  }
+  return {};
+}
+
+Result<> read_kill_grace(const json::value& value, ProcessSpec& spec) {
+  if (!value.is_string()) return refuse("kill_grace", "must be a duration such as \"10s\"");
+  const auto grace = parse_duration(std::string_view(value.get_string()));
+  if (!grace) return refuse("kill_grace", grace.error().message);
+  if (*grace > kMaxKillGrace) return refuse("kill_grace", "must be at most 1h");
+  spec.kill_grace = *grace;
+  return {};
+}
+
+struct Field {
+  std::string_view name;
+  Result<> (*read)(const json::value&, ProcessSpec&);
+};
+constexpr Field kFields[] = {
+    {"argv", read_argv},
+    {"shell", read_shell},
+    {"env", read_env},
+    {"cwd", read_cwd},
+    {"stdin", read_stdin},
+    {"success_exit_codes", read_exit_codes},
+    {"kill_grace", read_kill_grace},
+};
+
+const Field* find_field(std::string_view name) {
+  for (const auto& field : kFields) {
+    if (field.name == name) return &field;
+  }
+  return nullptr;
+}
+
+Result<> check_size(const ProcessSpec& spec) {
+  std::size_t bytes = 0;
+  for (const auto& text : spec.argv) bytes += text.size() + 1;
+  for (const auto& [name, value] : spec.env) bytes += name.size() + value.size() + 2;
+  if (bytes <= kMaxArgumentBytes) return {};
+  return refuse("", "argv and env together must be at most " + std::to_string(kMaxArgumentBytes) +
+                        " bytes; pass more through stdin");
+}
+
+}  // namespace
+
+Result<ProcessSpec> parse_process_spec(std::string_view text) {
+  boost::system::error_code error;
+  const json::value value = json::parse(json::string_view(text.data(), text.size()), error);
+  if (error) return refuse("", "is not JSON: " + error.message());
+  if (!value.is_object()) return refuse("", "must be a JSON object");
+  const auto& object = value.get_object();
+  if (object.contains("argv") == object.contains("shell")) {
+    return refuse("", "exactly one of argv and shell is needed");
+  }
+  ProcessSpec spec;
+  for (const auto& entry : object) {
+    const std::string name(entry.key());
+    const Field* field = find_field(name);
+    if (field == nullptr) {
+      return refuse(name,
+                    "unknown field; known are argv, shell, env, cwd, stdin, success_exit_codes, kill_grace");
+    }
+    if (auto read = field->read(entry.value(), spec); !read) return std::unexpected(read.error());
+  }
+  if (auto fits = check_size(spec); !fits) return std::unexpected(fits.error());
+  return spec;
+}
+
+}  // namespace ringmaster

@@ -1,0 +1,175 @@
+#include "worker/supervisor.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "worker/supervisor_process.h"
+#include "worker/supervisor_strays.h"
+
+namespace ringmaster {
+namespace {
+
+constexpr int kLockPollMs = 10;
+constexpr auto kLeftoverLimit = std::chrono::seconds(30);
+constexpr int kExitWaitMs = 35'000;  // longer than the supervisor takes to give up
+constexpr rlim_t kOpenFiles = 65'536;
+
+std::unexpected<Error> system_failure(const std::string& what) {
+  return fail(ErrorCode::unavailable, what + ": " + std::strerror(errno));
+}
+
+void report(const std::string& text) {
+  const std::string line = "ringmaster supervisor: " + text + "\n";
+  [[maybe_unused]] const ssize_t count = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+// Closes every descriptor but stderr and these two; stdin and stdout become /dev/null.
+void close_all_but(int one, int other) {
+  const auto [low, high] = std::minmax({static_cast<unsigned>(one), static_cast<unsigned>(other)});
+  if (low > 3) ::close_range(3, low - 1, 0);
+  if (high > low + 1) ::close_range(low + 1, high - 1, 0);
+  ::close_range(high + 1, ~0U, 0);
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  ::dup2(null, STDIN_FILENO);
+  ::dup2(null, STDOUT_FILENO);
+  ::close(null);
+}
+
+// Nothing is handled and all is blocked: a signal for the daemon's group, such as a terminal's, stays
+// pending.
+void settle_signals() {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_BLOCK, &all, nullptr);
+  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+}
+
+// The lock passes on when the predecessor has killed all it could. False: the daemon went away meanwhile.
+bool await_lock(int socket, int lock) {
+  while (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    pollfd daemon{socket, POLLRDHUP, 0};
+    if (::poll(&daemon, 1, kLockPollMs) > 0) return false;
+  }
+  return true;
+}
+
+int supervise(int socket, int lock, const std::string& mark) {
+  close_all_but(socket, lock);
+  settle_signals();
+  ::setsid();
+  ::prctl(PR_SET_NAME, "ring-supervisor");
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  rlimit open_files{};
+  ::getrlimit(RLIMIT_NOFILE, &open_files);
+  rlimit raised = open_files;  // a pipe and a log for each attempt; the attempts keep the old limit
+  raised.rlim_cur = std::max(open_files.rlim_cur, std::min(open_files.rlim_max, kOpenFiles));
+  ::setrlimit(RLIMIT_NOFILE, &raised);
+  if (!await_lock(socket, lock)) return 0;
+  if (!kill_all_marked(mark, kLeftoverLimit)) {
+    report("an earlier attempt on this data directory does not die; not starting");
+    return 1;
+  }
+  SupervisorProcess process(socket, mark + std::to_string(::getpid()) + "/", open_files);
+  if (process.run()) return 0;
+  report("an attempt outlived SIGKILL");
+  return 1;
+}
+
+// Descriptors 0 to 2 are taken, be it by /dev/null, so that no socket becomes a program's stdin by accident.
+void occupy_standard_descriptors() {
+  int file = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  while (file >= 0 && file <= STDERR_FILENO) file = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (file >= 0) ::close(file);
+}
+
+}  // namespace
+
+Supervisor::Supervisor(pid_t pid, int process, int socket, std::string mark, std::string log_dir)
+    : pid_(pid), process_(process), socket_(socket), mark_(std::move(mark)), log_dir_(std::move(log_dir)) {}
+
+Supervisor::Supervisor(Supervisor&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)),
+      process_(std::exchange(other.process_, -1)),
+      socket_(std::exchange(other.socket_, -1)),
+      mark_(std::move(other.mark_)),
+      log_dir_(std::move(other.log_dir_)) {}
+
+Result<Supervisor> Supervisor::spawn(const std::string& data_dir) {
+  std::error_code error;
+  const auto directory = std::filesystem::absolute(data_dir, error);
+  std::filesystem::create_directories(directory / "logs", error);
+  if (error)
+    return fail(ErrorCode::unavailable, "cannot make " + directory.string() + ": " + error.message());
+  occupy_standard_descriptors();
+  const auto lock_path = (directory / "supervisor.lock").string();
+  const int lock = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  struct stat status{};
+  if (lock < 0 || ::fstat(lock, &status) != 0) return system_failure("cannot open " + lock_path);
+  // The lock file stands for the data directory: no other worker on this host has its number.
+  std::array<char, 80> mark;
+  std::snprintf(mark.data(), mark.size(), "RINGMASTER_RUN=%jx.%jx/",
+                static_cast<std::uintmax_t>(status.st_dev), static_cast<std::uintmax_t>(status.st_ino));
+  std::array<int, 2> sockets{-1, -1};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
+    ::close(lock);
+    return system_failure("cannot make a socket pair");
+  }
+  const pid_t pid = ::fork();
+  if (pid == 0) ::_exit(supervise(sockets[1], lock, mark.data()));
+  const auto forked = pid > 0 ? Result<>() : Result<>(system_failure("cannot fork the supervisor"));
+  ::close(lock);
+  ::close(sockets[1]);
+  if (!forked) {
+    ::close(sockets[0]);
+    return std::unexpected(forked.error());
+  }
+  return Supervisor(pid, open_process(pid), sockets[0], mark.data(), (directory / "logs").string());
+}
+
+Supervisor::~Supervisor() {
+  if (socket_ >= 0) ::close(socket_);
+  if (pid_ <= 0) return;
+  pollfd exited{process_, POLLIN, 0};
+  while (::poll(&exited, 1, kExitWaitMs) < 0 && errno == EINTR) {
+  }
+  ::waitpid(pid_, nullptr, WNOHANG);
+  if (process_ >= 0) ::close(process_);
+}
+
+Result<> Supervisor::wait_ready(Duration limit) const {
+  const MonoTime end = read_mono_clock() + limit;
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - read_mono_clock()).count();
+    pollfd ready{socket_, POLLIN, 0};
+    const int count = ::poll(&ready, 1, static_cast<int>(std::clamp<std::int64_t>(left, 0, 1'000'000)));
+    if (count < 0 && errno == EINTR) continue;
+    if (count == 0) {
+      return fail(ErrorCode::deadline_exceeded,
+                  "another worker uses this data directory, or its attempts do not die: " + log_dir_);
+    }
+    char byte = 0;  // only looked at: the runner reads the event
+    if (count > 0 && ::recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1) return {};
+    return fail(ErrorCode::unavailable, "the supervisor died as it started");
+  }
+}
+
+bool Supervisor::kill_leftovers(Duration limit) const {
+  return kill_all_marked(mark_, limit);
+}
+
+}  // namespace ringmaster

@@ -1,0 +1,419 @@
+#include "worker/supervisor_process.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "worker/supervisor_child.h"
+
+namespace ringmaster {
+namespace {
+
+constexpr std::uint64_t kSocketTag = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t kSignalTag = kSocketTag - 1;
+constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr int kStartsPerTurn = 16;  // then exits, output and orders get their turn
+constexpr int kLastReads = 16;      // what a pipe can still hold: 1 MiB at most
+constexpr int kEndingCheckMs = 5;
+constexpr int kLongestWaitMs = 1000;  // epoll's clock stands still while the machine sleeps, deadlines don't
+constexpr auto kVerifyLimit = std::chrono::seconds(30);
+
+Duration to_duration(const timeval& time) {
+  return std::chrono::seconds(time.tv_sec) + Duration(time.tv_usec);
+}
+
+// A sealed memory file: the program reads `text` to its end, however slowly, and nobody has to feed it.
+int make_input(const std::string& text) {
+  const int file = ::memfd_create("stdin", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (file < 0) return -1;
+  std::size_t written = 0;
+  while (written < text.size()) {
+    const ssize_t count = ::write(file, text.data() + written, text.size() - written);
+    if (count <= 0) {
+      ::close(file);
+      return -1;
+    }
+    written += static_cast<std::size_t>(count);
+  }
+  ::lseek(file, 0, SEEK_SET);
+  ::fcntl(file, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
+  return file;
+}
+
+}  // namespace
+
+SupervisorProcess::SupervisorProcess(int socket, std::string mark, rlimit open_files)
+    : socket_(socket), mark_(std::move(mark)), open_files_(open_files), buffer_(kReadBytes, '\0') {
+  epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
+  null_input_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  sigset_t child;
+  ::sigemptyset(&child);
+  ::sigaddset(&child, SIGCHLD);
+  child_signal_ = ::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (epoll_ < 0 || null_input_ < 0 || child_signal_ < 0) {
+    worker_gone_ = true;  // useless: end at once, which the daemon notices
+    return;
+  }
+  watch(socket_, kSocketTag, EPOLLIN);
+  watch(child_signal_, kSignalTag, EPOLLIN);
+}
+
+SupervisorProcess::~SupervisorProcess() {
+  for (const int file : {epoll_, child_signal_, null_input_}) {
+    if (file >= 0) ::close(file);
+  }
+  for (const auto& [id, attempt] : attempts_) {
+    if (attempt->pipe >= 0) ::close(attempt->pipe);
+  }
+}
+
+bool SupervisorProcess::run() {
+  send(ReadyEvent{});
+  flush();
+  while (!worker_gone_) {
+    wait();
+    if (worker_gone_) break;
+    if (children_changed_) reap();
+    fire_deadlines();
+    start_some();
+    settle_ending();
+    flush();
+  }
+  return kill_everything();
+}
+
+// ---- waiting
+// ----------------------------------------------------------------------------------------------------
+
+void SupervisorProcess::wait() {
+  std::array<epoll_event, 64> events;
+  const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms());
+  for (int i = 0; i < count; ++i) {
+    const auto& event = events[static_cast<std::size_t>(i)];
+    if (event.data.u64 == kSignalTag) {
+      signalfd_siginfo info;
+      while (::read(child_signal_, &info, sizeof info) == sizeof info) {
+      }
+      children_changed_ = true;
+    } else if (event.data.u64 == kSocketTag) {
+      if ((event.events & EPOLLOUT) != 0) flush();
+      if ((event.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) receive();
+    } else if (const auto found = attempts_.find(event.data.u64); found != attempts_.end()) {
+      read_output(*found->second, 1);
+    }
+  }
+}
+
+int SupervisorProcess::wait_ms() const {
+  if (!starts_.empty() || children_changed_) return 0;
+  if (!ending_.empty()) return kEndingCheckMs;
+  if (deadlines_.empty()) return -1;
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(deadlines_.begin()->first - read_mono_clock());
+  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, kLongestWaitMs));
+}
+
+void SupervisorProcess::watch(int descriptor, std::uint64_t tag, std::uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = tag;
+  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) != 0) {
+    ::epoll_ctl(epoll_, EPOLL_CTL_MOD, descriptor, &event);
+  }
+}
+
+// ---- orders
+// -----------------------------------------------------------------------------------------------------
+
+void SupervisorProcess::receive() {
+  const ssize_t count = ::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (count <= 0) {
+    worker_gone_ = true;
+    return;
+  }
+  frames_.feed(std::string_view(buffer_).substr(0, static_cast<std::size_t>(count)));
+  while (true) {
+    const auto body = frames_.next();
+    if (body && !*body) return;
+    auto order = body ? decode_order(**body) : std::unexpected(body.error());
+    if (!order) {
+      worker_gone_ = true;  // nothing that follows could be understood
+      return;
+    }
+    std::visit([this](auto& o) { obey(o); }, *order);
+  }
+}
+
+void SupervisorProcess::obey(StartOrder& order) {
+  starts_.push_back(std::move(order));
+}
+
+void SupervisorProcess::obey(const KillOrder& order) {
+  if (const auto found = attempts_.find(order.id); found != attempts_.end()) {
+    stop(*found->second, FinishCause::killed);
+    return;
+  }
+  const auto waiting = std::ranges::find(starts_, order.id, &StartOrder::id);
+  if (waiting == starts_.end()) return;  // it has finished
+  refuse(*waiting, FinishCause::killed, "stopped on request before it started", false);
+  starts_.erase(waiting);
+}
+
+void SupervisorProcess::start_some() {
+  for (int i = 0; i < kStartsPerTurn && !starts_.empty(); ++i) {
+    start(starts_.front());
+    starts_.pop_front();
+  }
+}
+
+void SupervisorProcess::start(const StartOrder& order) {
+  std::array<int, 2> output{-1, -1};
+  if (order.argv.empty() || ::pipe2(output.data(), O_CLOEXEC) != 0) {
+    return refuse(order, FinishCause::not_started, std::string("cannot make a pipe: ") + std::strerror(errno),
+                  false);
+  }
+  ::fcntl(output[0], F_SETFL, O_NONBLOCK);
+  const int input = order.stdin_text ? make_input(*order.stdin_text) : null_input_;
+  ChildProgram program{order.argv, order.env, order.cwd, input, output[1], open_files_};
+  program.env.push_back(mark_ + std::to_string(order.id) + "/");
+  const auto child =
+      input >= 0 ? start_child(program) : ChildStart{-1, "cannot keep its stdin in memory", false};
+  ::close(output[1]);
+  if (input >= 0 && input != null_input_) ::close(input);
+  if (child.pid < 0) {
+    ::close(output[0]);
+    return refuse(order, FinishCause::not_started, child.message, child.permanent);
+  }
+  auto attempt = std::make_unique<RunningAttempt>(order, child.pid);
+  attempt->pipe = output[0];
+  attempt->started_at = read_wall_clock();
+  watch(attempt->pipe, attempt->id, EPOLLIN);
+  if (order.timeout > Duration::zero()) set_deadline(*attempt, read_mono_clock() + order.timeout);
+  send(StartedEvent{attempt->id, attempt->started_at});
+  leaders_[child.pid] = attempt.get();
+  attempts_[order.id] = std::move(attempt);
+}
+
+void SupervisorProcess::refuse(const StartOrder& order, FinishCause cause, std::string message,
+                               bool permanent) {
+  FinishedEvent event;
+  event.id = order.id;
+  event.cause = cause;
+  event.message = std::move(message);
+  event.permanent = permanent;
+  event.started_at = event.finished_at = read_wall_clock();
+  send(event);
+}
+
+// ---- running
+// ----------------------------------------------------------------------------------------------------
+
+void SupervisorProcess::read_output(RunningAttempt& attempt, int rounds) {
+  for (int i = 0; i < rounds && attempt.pipe >= 0; ++i) {
+    const ssize_t count = ::read(attempt.pipe, buffer_.data(), buffer_.size());
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (count <= 0) {
+      ::close(attempt.pipe);
+      attempt.pipe = -1;
+      return;
+    }
+    attempt.output.append(std::string_view(buffer_).substr(0, static_cast<std::size_t>(count)));
+  }
+}
+
+void SupervisorProcess::stop(RunningAttempt& attempt, FinishCause cause) {
+  if (attempt.phase == Phase::ending) return;  // it ended by itself before
+  attempt.cause = cause;
+  if (attempt.phase != Phase::running) return;
+  if (attempt.kill_grace <= Duration::zero()) {
+    attempt.phase = Phase::killed;
+    signal_group(attempt, SIGKILL);
+    return set_deadline(attempt, read_mono_clock() + kVerifyLimit);
+  }
+  attempt.phase = Phase::terminating;
+  signal_group(attempt, SIGTERM);
+  signal_group(attempt, SIGCONT);  // a stopped process would sit on its SIGTERM
+  set_deadline(attempt, read_mono_clock() + attempt.kill_grace);
+}
+
+void SupervisorProcess::fire_deadlines() {
+  const MonoTime now = read_mono_clock();
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    RunningAttempt& attempt = *attempts_.at(deadlines_.begin()->second);
+    set_deadline(attempt, MonoTime::max());
+    switch (attempt.phase) {
+      case Phase::running:
+        stop(attempt, FinishCause::timed_out);
+        break;
+      case Phase::terminating:
+        attempt.phase = Phase::killed;
+        signal_group(attempt, SIGKILL);
+        set_deadline(attempt, now + kVerifyLimit);
+        break;
+      case Phase::killed:
+      case Phase::ending:
+        // Stuck in the kernel: with SIGKILL pending it never runs another instruction of its program.
+        finish(attempt, true);
+        break;
+    }
+  }
+}
+
+void SupervisorProcess::set_deadline(RunningAttempt& attempt, MonoTime at) {
+  deadlines_.erase({attempt.deadline, attempt.id});
+  attempt.deadline = at;
+  if (at != MonoTime::max()) deadlines_.emplace(at, attempt.id);
+}
+
+void SupervisorProcess::signal_group(const RunningAttempt& attempt, int number) {
+  ::kill(-attempt.group, number);
+}
+
+// ---- ending
+// -----------------------------------------------------------------------------------------------------
+
+void SupervisorProcess::reap() {
+  children_changed_ = false;
+  while (true) {
+    siginfo_t info{};
+    // Look before reaping: while the leader is a zombie, its number cannot pass to another process or group.
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
+    const auto leader = leaders_.find(info.si_pid);
+    if (leader != leaders_.end()) signal_group(*leader->second, SIGKILL);
+    int status = 0;
+    rusage usage{};
+    ::wait4(info.si_pid, &status, 0, &usage);
+    if (leader == leaders_.end()) continue;  // an orphan that was adopted
+    RunningAttempt& attempt = *leader->second;
+    leaders_.erase(leader);
+    leader_exited(attempt, status, usage);
+  }
+}
+
+void SupervisorProcess::leader_exited(RunningAttempt& attempt, int status, const rusage& usage) {
+  attempt.phase = Phase::ending;
+  attempt.finished_at = read_wall_clock();
+  attempt.wait_status = status;
+  attempt.usage = {to_duration(usage.ru_utime).count(), to_duration(usage.ru_stime).count(), usage.ru_maxrss};
+  set_deadline(attempt, read_mono_clock() + kVerifyLimit);
+  ending_.push_back(attempt.id);
+}
+
+void SupervisorProcess::settle_ending() {
+  if (ending_.empty()) return;
+  const auto strays = find_strays();
+  auto waiting = std::exchange(ending_, {});
+  for (const auto id : waiting) {
+    RunningAttempt& attempt = *attempts_.at(id);
+    // Once seen empty it is never signalled again: its number may belong to another group soon.
+    if (!attempt.group_gone) attempt.group_gone = ::kill(-attempt.group, SIGKILL) != 0 && errno == ESRCH;
+    if (kill_strays_of(attempt, strays) || !attempt.group_gone) {
+      ending_.push_back(id);
+    } else {
+      finish(attempt, false);
+    }
+  }
+}
+
+// Children that are nobody's leader: orphans whose parent died. Those in the group of a running attempt are
+// its own background processes.
+std::vector<pid_t> SupervisorProcess::find_strays() {
+  std::vector<pid_t> strays;
+  const auto& children = children_.read();
+  if (children.size() <= leaders_.size()) return strays;
+  for (const pid_t child : children) {
+    if (!leaders_.contains(child) && !leaders_.contains(::getpgid(child))) strays.push_back(child);
+  }
+  return strays;
+}
+
+bool SupervisorProcess::kill_strays_of(const RunningAttempt& attempt, const std::vector<pid_t>& strays) {
+  bool found = false;
+  for (const pid_t stray : strays) {
+    found = kill_if_marked(stray, mark_ + std::to_string(attempt.id) + "/") || found;
+  }
+  return found;
+}
+
+void SupervisorProcess::finish(RunningAttempt& attempt, bool survived) {
+  read_output(attempt, kLastReads);  // a stray may hold the pipe open: its end is not waited for
+  if (attempt.pipe >= 0) ::close(attempt.pipe);
+  FinishedEvent event;
+  event.id = attempt.id;
+  event.cause = attempt.cause;
+  event.survived = survived;
+  event.wait_status = attempt.wait_status;
+  event.log_error = attempt.output.error();
+  event.started_at = attempt.started_at;
+  event.finished_at = survived ? read_wall_clock() : attempt.finished_at;
+  event.usage = attempt.usage;
+  event.output_tail = attempt.output.take_tail();
+  send(event);
+  set_deadline(attempt, MonoTime::max());
+  std::erase(ending_, attempt.id);
+  if (attempt.phase != Phase::ending) leaders_.erase(attempt.group);
+  attempts_.erase(attempt.id);
+}
+
+bool SupervisorProcess::kill_everything() {
+  for (const auto& [id, attempt] : attempts_) {
+    if (!attempt->group_gone) signal_group(*attempt, SIGKILL);
+  }
+  sigset_t child;
+  ::sigemptyset(&child);
+  ::sigaddset(&child, SIGCHLD);
+  const MonoTime end = read_mono_clock() + kVerifyLimit;
+  while (read_mono_clock() < end) {
+    // A subreaper: whoever escaped its group becomes a child of ours when its own parent dies.
+    for (const pid_t pid : children_.read()) ::kill(pid, SIGKILL);
+    pid_t reaped = 0;
+    while ((reaped = ::waitpid(-1, nullptr, WNOHANG)) > 0) {
+    }
+    if (reaped < 0 && errno == ECHILD) return true;
+    const timespec pause{0, 10'000'000};
+    ::sigtimedwait(&child, nullptr, &pause);
+  }
+  return false;
+}
+
+// ---- events
+// -----------------------------------------------------------------------------------------------------
+
+void SupervisorProcess::send(const SupervisorEvent& event) {
+  encode(event, out_);
+}
+
+void SupervisorProcess::flush() {
+  std::size_t sent = 0;
+  while (sent < out_.size()) {
+    const ssize_t count =
+        ::send(socket_, out_.data() + sent, out_.size() - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      // A frozen daemon: it has only so many attempts, so what waits here is bounded.
+      if (errno != EAGAIN) worker_gone_ = true;
+      break;
+    }
+    sent += static_cast<std::size_t>(count);
+  }
+  out_.erase(0, sent);
+  const bool blocked = !out_.empty() && !worker_gone_;
+  if (blocked != std::exchange(sending_, blocked)) {
+    watch(socket_, kSocketTag, blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  }
+}
+
+}  // namespace ringmaster

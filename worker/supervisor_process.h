@@ -1,0 +1,114 @@
+// SupervisorProcess: what runs inside the supervisor. Starts attempts, watches, stops and reaps them, keeps
+// their output, and outlives the worker daemon just long enough to kill all of them.
+//
+// An attempt is reported finished once its process group is empty and reaped and no stray of it is found. At
+// end of file on the worker's socket everything is killed and verified; a frozen daemon changes nothing. One
+// thread, epoll, no Asio. Nothing it waits for is unbounded but the attempts themselves.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "worker/output_log.h"
+#include "worker/supervisor_protocol.h"
+#include "worker/supervisor_strays.h"
+
+namespace ringmaster {
+
+class SupervisorProcess {
+ public:
+  // `socket`: to the daemon. `mark`: of all attempts of this supervisor, see supervisor_strays.h.
+  // The caller has blocked all signals, with default dispositions, and is a subreaper.
+  SupervisorProcess(int socket, std::string mark, rlimit open_files);
+  ~SupervisorProcess();
+  SupervisorProcess(const SupervisorProcess&) = delete;
+  SupervisorProcess& operator=(const SupervisorProcess&) = delete;
+
+  // Until the daemon is gone and every descendant dead. False: some outlived SIGKILL by half a minute.
+  bool run();
+
+ private:
+  enum class Phase : std::uint8_t {
+    running,
+    terminating,  // SIGTERM is sent; at the deadline comes SIGKILL
+    killed,       // SIGKILL is sent
+    ending,       // the leader is reaped; waits for the rest
+  };
+  struct RunningAttempt {
+    RunningAttempt(const StartOrder& order, pid_t group_id)
+        : id(order.id),
+          group(group_id),
+          output(order.log_path, order.log_limit),
+          kill_grace(order.kill_grace) {}
+
+    std::uint64_t id;
+    pid_t group;
+    OutputLog output;
+    Duration kill_grace;
+    int pipe = -1;  // reading end of its output; -1: at end of file
+    Phase phase = Phase::running;
+    FinishCause cause = FinishCause::exited;
+    bool group_gone = false;
+    int wait_status = 0;
+    ResourceUsage usage;
+    WallTime started_at{}, finished_at{};
+    MonoTime deadline =
+        MonoTime::max();  // the next thing that time does to it; a lease's end will be another
+  };
+
+  void wait();
+  int wait_ms() const;
+  void watch(int descriptor, std::uint64_t tag, std::uint32_t events);
+
+  void receive();
+  void obey(StartOrder& order);
+  void obey(const KillOrder& order);
+  void start_some();
+  void start(const StartOrder& order);
+  void refuse(const StartOrder& order, FinishCause cause, std::string message, bool permanent);
+
+  void read_output(RunningAttempt& attempt, int rounds);
+  void stop(RunningAttempt& attempt, FinishCause cause);
+  void fire_deadlines();
+  void set_deadline(RunningAttempt& attempt, MonoTime at);
+  void signal_group(const RunningAttempt& attempt, int number);
+
+  void reap();
+  void leader_exited(RunningAttempt& attempt, int status, const rusage& usage);
+  void settle_ending();
+  std::vector<pid_t> find_strays();
+  bool kill_strays_of(const RunningAttempt& attempt, const std::vector<pid_t>& strays);
+  void finish(RunningAttempt& attempt, bool survived);
+  bool kill_everything();
+
+  void send(const SupervisorEvent& event);
+  void flush();
+
+  int socket_;
+  std::string mark_;
+  rlimit open_files_;
+  int epoll_ = -1, child_signal_ = -1, null_input_ = -1;
+  bool worker_gone_ = false;
+  bool children_changed_ = false;
+  bool sending_ = false;  // waits for room in the socket
+  SupervisorFrames frames_;
+  std::string out_;
+  std::string buffer_;
+  std::deque<StartOrder> starts_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<RunningAttempt>> attempts_;
+  std::unordered_map<pid_t, RunningAttempt*> leaders_;  // not yet reaped
+  std::vector<std::uint64_t> ending_;
+  std::set<std::pair<MonoTime, std::uint64_t>> deadlines_;
+  ChildList children_;
+};
+
+}  // namespace ringmaster

@@ -1,0 +1,93 @@
+// What a worker daemon and its supervisor say to each other over their socket pair: orders one way, events
+// the other. Both ends are one binary, so frames are plain: a 32-bit length, a type, fields in the machine's
+// own byte order. Pure: bytes in, values out. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "base/task.h"
+
+namespace ringmaster {
+
+// ---- orders
+// -----------------------------------------------------------------------------------------------------
+
+struct StartOrder {
+  std::uint64_t id = 0;                   // chosen by the daemon, never reused
+  std::vector<std::string> argv;          // argv[0] without a slash is looked up in the PATH of `env`
+  std::vector<std::string> env;           // `K=V`: all that the attempt gets, but for the supervisor's mark
+  std::string cwd;                        // empty: /
+  std::optional<std::string> stdin_text;  // absent: /dev/null
+  std::string log_path;                   // absolute
+  std::uint64_t log_limit = 0;            // bytes
+  Duration timeout{0};                    // 0: none
+  Duration kill_grace{0};                 // between SIGTERM and SIGKILL; 0: SIGKILL at once
+};
+struct KillOrder {
+  std::uint64_t id = 0;
+};
+using SupervisorOrder = std::variant<StartOrder, KillOrder>;
+
+// ---- events
+// -----------------------------------------------------------------------------------------------------
+
+// The predecessor's attempts are dead; orders are carried out from now on. Sent once, first.
+struct ReadyEvent {};
+
+struct StartedEvent {
+  std::uint64_t id = 0;
+  WallTime started_at{};
+};
+
+enum class FinishCause : std::uint8_t {
+  exited = 0,       // by itself
+  not_started = 1,  // `message` says why
+  timed_out = 2,    // stopped by its time-out
+  killed = 3,       // stopped by a KillOrder, perhaps before it started
+};
+struct FinishedEvent {
+  std::uint64_t id = 0;
+  FinishCause cause = FinishCause::exited;
+  bool permanent = false;        // not_started: another try cannot help
+  bool survived = false;         // some process of it was still there long after SIGKILL
+  std::int32_t wait_status = 0;  // of its leader, as from wait(2)
+  std::int32_t log_error = 0;    // errno: its log is incomplete
+  WallTime started_at{}, finished_at{};
+  ResourceUsage usage;
+  std::string message;
+  std::string output_tail;
+};
+using SupervisorEvent = std::variant<ReadyEvent, StartedEvent, FinishedEvent>;
+
+// ---- frames
+// -----------------------------------------------------------------------------------------------------
+
+inline constexpr std::size_t kMaxSupervisorFrame = 1024 * 1024;
+
+// Append one frame to `out`.
+void encode(const SupervisorOrder& order, std::string& out);
+void encode(const SupervisorEvent& event, std::string& out);
+
+// Errors: internal (the other end is not this binary, or memory is damaged).
+Result<SupervisorOrder> decode_order(std::string_view body);
+Result<SupervisorEvent> decode_event(std::string_view body);
+
+// Cuts a byte stream into frame bodies.
+class SupervisorFrames {
+ public:
+  void feed(std::string_view bytes);
+  // The next whole body, valid until feed(); none: more bytes are needed. Errors: internal (too long).
+  Result<std::optional<std::string_view>> next();
+
+ private:
+  std::string buffer_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace ringmaster
