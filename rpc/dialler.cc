@@ -1,0 +1,71 @@
+#include "rpc/dialler.h"
+
+#include <utility>
+
+namespace ringmaster {
+
+Dialler::Dialler(AsioLoop& loop, const Options& options, Handshake::Target target, Owner& owner)
+    : loop_(loop),
+      options_(options),
+      target_(std::move(target)),
+      owner_(owner),
+      backoff_(options.backoff_initial, options.backoff_max),
+      wait_(loop) {}
+
+Dialler::~Dialler() {
+  stop_trying();
+}
+
+void Dialler::dial(const std::string& address) {
+  address_ = address;
+  backoff_.reset();
+  try_once();
+}
+
+void Dialler::rest() {
+  backoff_.reset();
+  stop_trying();
+}
+
+void Dialler::resume() {
+  if (!trying()) wait_.start(backoff_.next(loop_.random()), [this] { try_once(); });
+}
+
+void Dialler::stop_trying() {
+  wait_.stop();
+  connect_.reset();
+  if (opening_) std::exchange(opening_, nullptr)->cancel();
+}
+
+void Dialler::try_once() {
+  stop_trying();
+  connect_ =
+      std::make_unique<TcpConnect>(loop_, address_, options_.connect_timeout, options_.user_timeout,
+                                   [this](TcpConnect::Outcome outcome) { connected(std::move(outcome)); });
+}
+
+void Dialler::connected(TcpConnect::Outcome outcome) {
+  connect_.reset();
+  if (!outcome) return failed(outcome.error().error, outcome.error().reason);
+  opening_ = std::make_shared<Opening>(
+      loop_, std::move(*outcome),
+      Handshake::dialler(owner_.identity(), owner_.secret(), target_, random_nonce()));
+  opening_->start(
+      options_.handshake_timeout,
+      [this](std::expected<Opening::Opened, Opening::Failure> result) { opened(std::move(result)); });
+}
+
+void Dialler::opened(std::expected<Opening::Opened, Opening::Failure> outcome) {
+  opening_.reset();
+  if (!outcome) return failed(outcome.error().error, outcome.error().reason);
+  owner_.on_dialled(std::move(*outcome));
+}
+
+void Dialler::failed(DialError error, const std::string& reason) {
+  resume();
+  // The owner may destroy us: nothing of ours is touched from here on.
+  const Handshake::Target target = target_;
+  owner_.on_failed(target, error, reason);
+}
+
+}  // namespace ringmaster
