@@ -1,0 +1,12 @@
+# Writes MIGRATIONS (files named NNNN_name.sql, a list) to OUTPUT as elements of an array of {version, name, text}.
+set(text "")
+foreach(file IN LISTS MIGRATIONS)
+  get_filename_component(name ${file} NAME_WE)
+  if(NOT name MATCHES "^([0-9][0-9][0-9][0-9])_[a-z_0-9]+$")
+    message(FATAL_ERROR "${file}: a migration is named NNNN_name.sql")
+  endif()
+  math(EXPR version "1${CMAKE_MATCH_1} - 10000")
+  file(READ ${file} sql)
+  string(APPEND text "{${version}, \"${name}\", R\"migration(${sql})migration\"},\n")
+endforeach()
+file(WRITE ${OUTPUT} "${text}")

@@ -1,0 +1,108 @@
+// The reading half of MemoryDatabase.
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+#include "sql/memory_database.h"
+
+namespace ringmaster {
+namespace {
+
+bool matches(const ListRequest& request, const TaskRow& row) {
+  const auto allows = [](const std::string& wanted, const std::string& value) {
+    return wanted.empty() || wanted == value;
+  };
+  return allows(request.ns, row.task.ns) && allows(request.group, row.task.group) &&
+         allows(request.kind, row.task.kind) &&
+         (request.states.empty() || std::ranges::find(request.states, row.state) != request.states.end());
+}
+
+}  // namespace
+
+std::vector<std::string> MemoryDatabase::groups() const {
+  std::vector<std::string> found;
+  for (const auto& [group, rank, id] : lanes_) {
+    if (found.empty() || found.back() != group) found.push_back(group);
+  }
+  return found;
+}
+
+TaskStore::Page MemoryDatabase::page(const std::string& group, std::optional<PageKey> after,
+                                     WallTime due_before, const std::vector<bool>& owned, int limit) const {
+  TaskStore::Page page;
+  const PageKey start = after.value_or(PageKey{std::numeric_limits<std::int64_t>::min(), {}});
+  page.last = start;
+  const std::int64_t highest = to_unix_micros(due_before);
+  for (auto it = lanes_.upper_bound({group, start.rank, start.id}); it != lanes_.end(); ++it) {
+    const auto& [lane, rank, id] = *it;
+    if (lane != group || rank > highest) break;
+    const TaskRow& row = tasks_.at(id).row;
+    if (!owned[id.shard()] || row.run_at > due_before) continue;
+    if (page.rows.size() == static_cast<std::size_t>(limit)) return page;
+    page.rows.push_back(row);
+    page.last = {rank, id};
+  }
+  page.exhausted = page.rows.size() < static_cast<std::size_t>(limit);
+  return page;
+}
+
+std::vector<TaskRow> MemoryDatabase::page_due(WallTime after, WallTime until, const std::vector<bool>& owned,
+                                              int limit) const {
+  std::vector<TaskRow> rows;
+  for (const auto& [id, task] : tasks_) {
+    if (rows.size() == static_cast<std::size_t>(limit)) break;
+    if (owned[id.shard()] && task.row.run_at > after && task.row.run_at <= until) rows.push_back(task.row);
+  }
+  return rows;
+}
+
+std::vector<Lookup> MemoryDatabase::lookup(const std::vector<TaskId>& ids) const {
+  std::vector<Lookup> found;
+  for (const TaskId id : ids) {
+    Lookup& entry = found.emplace_back();
+    entry.id = id;
+    if (const auto task = tasks_.find(id); task != tasks_.end()) entry.row = task->second.row;
+    if (const auto ended = history_.find(id); ended != history_.end()) {
+      const TaskView& view = ended->second;
+      entry.terminal = view.row.state;
+      entry.terminal_attempt = view.row.attempt;
+      entry.exit_code = view.result->exit_code;
+      entry.worker = view.row.worker;
+    }
+  }
+  return found;
+}
+
+Result<TaskView> MemoryDatabase::get(TaskId id) const {
+  if (const auto ended = history_.find(id); ended != history_.end()) return ended->second;
+  if (const auto task = tasks_.find(id); task != tasks_.end()) {
+    return TaskView{task->second.row, std::nullopt, std::nullopt, task->second.attempts};
+  }
+  return fail(ErrorCode::not_found, "there is no task " + to_string(id));
+}
+
+ListReply MemoryDatabase::list(const ListRequest& request) const {
+  ListReply reply;
+  auto task = request.after ? tasks_.upper_bound(*request.after) : tasks_.begin();
+  auto ended = request.after ? history_.upper_bound(*request.after) : history_.begin();
+  while (task != tasks_.end() || ended != history_.end()) {
+    const bool is_task = ended == history_.end() || (task != tasks_.end() && task->first < ended->first);
+    TaskView view = is_task ? TaskView{task->second.row, std::nullopt, std::nullopt, task->second.attempts}
+                            : ended->second;
+    is_task ? void(++task) : void(++ended);
+    if (!matches(request, view.row)) continue;
+    if (reply.views.size() == request.limit) {
+      reply.next = reply.views.back().row.id;
+      break;
+    }
+    reply.views.push_back(std::move(view));
+  }
+  return reply;
+}
+
+void MemoryDatabase::drop_history_before(WallTime time) {
+  const WallTime day = std::chrono::floor<std::chrono::days>(time);
+  std::erase_if(history_, [&](const auto& item) { return *item.second.finished_at < day; });
+}
+
+}  // namespace ringmaster
