@@ -25,7 +25,9 @@ inline std::vector<std::string> csv_fields(const std::string& line) {
 }
 
 inline std::vector<CsvRow> read_csv(const std::string& name) {
-  std::ifstream file(std::string(TEST_DATA) + "/" + name);
+  std::string path = TEST_DATA "/";
+  path += name;
+  std::ifstream file(path);
   std::string line;
   if (!std::getline(file, line)) throw std::runtime_error("cannot read " + name);
   const std::vector<std::string> header = csv_fields(line);
