@@ -74,8 +74,7 @@ Spool::Contents FileSpool::load() {
   return std::exchange(contents_, {});
 }
 
-// ---- writing
-// --------------------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------
 
 Result<> FileSpool::write(std::string_view bytes) {
   if (active_bad_) return fail(ErrorCode::unavailable, active_->path() + " failed, and has no successor yet");
@@ -179,8 +178,7 @@ bool FileSpool::drop(const Token& token) {
   return true;
 }
 
-// ---- segments
-// -------------------------------------------------------------------------------------------------
+// ---- segments -----------------------------------------------------------------------------------
 
 Result<> FileSpool::rotate_if_due() {
   if (active_bytes_ < options_.segment_bytes && !active_bad_) return {};
@@ -251,8 +249,7 @@ void FileSpool::delete_finished() {
   }
 }
 
-// ---- syncing
-// --------------------------------------------------------------------------------------------------
+// ---- syncing ------------------------------------------------------------------------------------
 
 void FileSpool::sync(Synced done) {
   waiters_.push_back({appended_, std::move(done)});

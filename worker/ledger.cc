@@ -14,8 +14,7 @@ constexpr std::size_t kResultOverhead = 128;
 
 Ledger::Ledger(LedgerOptions options) : options_(options) {}
 
-// ---- what is held
-// ---------------------------------------------------------------------------------------------
+// ---- what is held -------------------------------------------------------------------------------
 
 void Ledger::load(std::vector<ResultReport> results, const std::vector<ShardEpoch>& epochs) {
   for (const ShardEpoch& entry : epochs) shards_[entry.shard].highest = entry.epoch;
@@ -216,8 +215,7 @@ void Ledger::return_to_owner(Token token) {
   if (owner != links_.end()) owner->second.acks.push_back({token, AckVerdict::returned});
 }
 
-// ---- results
-// --------------------------------------------------------------------------------------------------
+// ---- results ------------------------------------------------------------------------------------
 
 void Ledger::trim(AttemptResult& result) {
   if (result.message.size() > kMaxMessage) result.message.resize(kMaxMessage);

@@ -50,8 +50,7 @@ class Ledger {
 
   explicit Ledger(LedgerOptions options);
 
-  // ---- events
-  // -------------------------------------------------------------------------------------------------
+  // ---- events -----------------------------------------------------------------------------------
 
   // What the spool held at the start; once, before any other event.
   void load(std::vector<ResultReport> results, const std::vector<ShardEpoch>& epochs);
@@ -71,8 +70,7 @@ class Ledger {
   // False: every new dispatch is answered busy (results cannot be journalled).
   void set_accepting(bool accepting) { accepting_ = accepting; }
 
-  // ---- decisions
-  // ----------------------------------------------------------------------------------------------
+  // ---- decisions --------------------------------------------------------------------------------
 
   // The next attempt to start within the free slots; from then on it is running.
   std::optional<Dispatch> next_start();
@@ -93,8 +91,7 @@ class Ledger {
   // along.
   std::vector<Outgoing> take_outgoing();
 
-  // ---- state
-  // --------------------------------------------------------------------------------------------------
+  // ---- state ------------------------------------------------------------------------------------
 
   std::uint32_t queued() const { return static_cast<std::uint32_t>(queue_.size()) + successors_; }
   std::uint32_t running() const { return running_; }
@@ -156,10 +153,11 @@ class Ledger {
 
   FinishedMap::iterator find_finished(Token token);
   void forget(FinishedMap::iterator entry);
+  // To the owner's link, if that is up, the result may leave, and it was not told already.
   void queue_report(Finished& entry);
   void unreport(Finished& entry);
   std::vector<HeldAttempt> held_in(const std::array<bool, kShardCount>& shards) const;
-  void queue_results_of(LinkId link, const std::array<bool, kShardCount>& shards);
+  void queue_results_of(const std::array<bool, kShardCount>& shards);
   void send_acks(LinkId link, Link& peer, std::vector<Outgoing>& out);
   void send_starts(LinkId link, Link& peer, std::vector<Outgoing>& out);
   void collect_results(LinkId link, Link& peer, std::vector<ResultBatch>& batches);

@@ -56,7 +56,7 @@ std::vector<Inventory> Ledger::announce(LinkId link, const Announce& announce) {
     part.sequence = announce.sequence;
     part.last = &part == &parts.back();
   }
-  queue_results_of(link, taken);
+  queue_results_of(taken);
   return parts;
 }
 
@@ -79,10 +79,10 @@ std::vector<HeldAttempt> Ledger::held_in(const std::array<bool, kShardCount>& sh
   return held;
 }
 
-void Ledger::queue_results_of(LinkId link, const std::array<bool, kShardCount>& shards) {
+void Ledger::queue_results_of(const std::array<bool, kShardCount>& shards) {
   std::vector<Finished*> results;
   for (auto& [task, entry] : finished_) {
-    if (shards[task.shard()] && entry.ready && entry.link != link) results.push_back(&entry);
+    if (shards[task.shard()]) results.push_back(&entry);
   }
   std::ranges::sort(results, {}, &Finished::sequence);
   for (Finished* entry : results) queue_report(*entry);

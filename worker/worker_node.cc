@@ -77,8 +77,7 @@ void WorkerNode::drain(Callback done) {
   schedule_flush();
 }
 
-// ---- links
-// ----------------------------------------------------------------------------------------------------
+// ---- links --------------------------------------------------------------------------------------
 
 void WorkerNode::on_link_up(LinkId link, const PeerInfo& peer) {
   if (peer.role != Role::master) {
@@ -166,8 +165,7 @@ void WorkerNode::on(LinkId link, MasterStatus status) {
   schedule_flush();
 }
 
-// ---- attempts
-// -------------------------------------------------------------------------------------------------
+// ---- attempts -----------------------------------------------------------------------------------
 
 // At once, not at the flush: what starts and ends within one turn then costs one message.
 void WorkerNode::start_attempts() {
@@ -185,8 +183,7 @@ void WorkerNode::on_attempt_finished(Token token, AttemptResult result) {
   schedule_flush();
 }
 
-// ---- once a turn
-// ----------------------------------------------------------------------------------------------
+// ---- once a turn --------------------------------------------------------------------------------
 
 void WorkerNode::schedule_flush() {
   if (std::exchange(flush_scheduled_, true)) return;
@@ -259,8 +256,7 @@ void WorkerNode::send_status(LinkId link) {
   links_->send(link, status);
 }
 
-// ---- once a second
-// --------------------------------------------------------------------------------------------
+// ---- once a second ------------------------------------------------------------------------------
 
 void WorkerNode::tick() {
   tick_.start(kStatusEvery, [this] { tick(); });

@@ -75,8 +75,7 @@ class LedgerTest : public testing::Test {
 
 using Ledgers = LedgerTest;
 
-// ---- announcements
-// --------------------------------------------------------------------------------------------
+// ---- announcements ------------------------------------------------------------------------------
 
 TEST_F(Ledgers, AnEpochIsRaisedOnlyByAHigherOne) {
   EXPECT_THAT(ledger_.raised_by({1, {{kShard, 3}}}), ElementsAre(ShardEpoch{kShard, 3}));
@@ -144,8 +143,7 @@ TEST_F(Ledgers, AnInventoryHasPartsOfAThousandAndALastOne) {
   EXPECT_TRUE(parts[2].last);
 }
 
-// ---- dispatches
-// -----------------------------------------------------------------------------------------------
+// ---- dispatches ---------------------------------------------------------------------------------
 
 TEST_F(Ledgers, RefusesADispatchForAnotherLife) {
   announce(kA, 1);
@@ -209,6 +207,14 @@ TEST_F(Ledgers, AnOlderTokenThanTheHeldOneIsFenced) {
   EXPECT_EQ(answers.at(1).second, AckVerdict::fenced);
 }
 
+TEST_F(Ledgers, AnOlderTokenThanAFinishedOneIsFenced) {
+  announce(kA, 1);
+  run(token(1, kShard, 1, 2));
+  dispatch(kA, {work(token(1, kShard, 1, 1))});
+  EXPECT_EQ(acks(kA).back(), Answer(token(1, kShard, 1, 1), AckVerdict::fenced));
+  EXPECT_THAT(start_all(), IsEmpty());
+}
+
 TEST_F(Ledgers, ANewerTokenReplacesAQueuedOneInItsPlace) {
   announce(kA, 1);
   dispatch(kA, {work(token(1, kShard)), work(token(2, kShard)), work(token(1, kShard, 1, 2))});
@@ -229,6 +235,15 @@ TEST_F(Ledgers, ANewerTokenOfARunningTaskStartsOnlyAfterTheOlderDeath) {
   EXPECT_THAT(start_all(), ElementsAre(token(1, kShard, 2)));
 }
 
+TEST_F(Ledgers, ATaskThatWaitedForItsOlderDeathStartsBeforeLaterOnes) {
+  announce(kA, 1);
+  dispatch(kA, {work(token(1, kShard)), work(token(2, kShard))});
+  start_all();
+  dispatch(kA, {work(token(1, kShard, 1, 2)), work(token(3, kShard))});
+  ledger_.finished(token(1, kShard), {});
+  EXPECT_THAT(start_all(), ElementsAre(token(1, kShard, 1, 2)));
+}
+
 TEST_F(Ledgers, AnEvenNewerTokenReplacesTheOneThatWaits) {
   announce(kA, 1);
   dispatch(kA, {work(token(1, kShard))});
@@ -240,8 +255,7 @@ TEST_F(Ledgers, AnEvenNewerTokenReplacesTheOneThatWaits) {
   EXPECT_EQ(acks(kA).back().second, AckVerdict::fenced);
 }
 
-// ---- kills and draining
-// ---------------------------------------------------------------------------------------
+// ---- kills and draining -------------------------------------------------------------------------
 
 TEST_F(Ledgers, AQueuedAttemptIsCancelledWithoutARun) {
   announce(kA, 1);
@@ -313,8 +327,7 @@ TEST_F(Ledgers, TakesNoWorkWhileResultsCannotBeJournalled) {
   EXPECT_EQ(acks(kA).at(0).second, AckVerdict::busy);
 }
 
-// ---- results
-// --------------------------------------------------------------------------------------------------
+// ---- results ------------------------------------------------------------------------------------
 
 TEST_F(Ledgers, AResultLeavesOnlyOnceJournalled) {
   announce(kA, 1);
@@ -403,6 +416,8 @@ TEST_F(Ledgers, TheTokenOfAReportedResultDispatchedAgainIsReportedAgain) {
   dispatch(kA, {work(token(1, kShard))});
   EXPECT_THAT(start_all(), IsEmpty());
   EXPECT_THAT(results(kA), ElementsAre(token(1, kShard)));
+  announce(kA, 1, 6);
+  EXPECT_THAT(results(kA), IsEmpty());
 }
 
 TEST_F(Ledgers, ANewerTokenRunsBesideAnOlderUnacknowledgedResult) {
@@ -428,6 +443,14 @@ TEST_F(Ledgers, AResultIsForgottenWhenRecordedOrStaleAndUnknownAcksAreIgnored) {
   EXPECT_TRUE(ledger_.holds_nothing());
 }
 
+TEST_F(Ledgers, AnAckOfWhatIsNotYetJournalledIsIgnored) {
+  announce(kA, 1);
+  run(token(1, kShard));
+  ledger_.acknowledge({{{token(1, kShard)}}});
+  EXPECT_EQ(ledger_.spooled(), 1u);
+  EXPECT_THAT(ledger_.take_unspooled(), SizeIs(1));
+}
+
 TEST_F(Ledgers, AnAckNeverEndsARunningAttempt) {
   announce(kA, 1);
   dispatch(kA, {work(token(1, kShard))});
@@ -444,6 +467,8 @@ TEST_F(Ledgers, ATaskThatMustNotRerunIsReportedOnlyOnceSynced) {
   const auto number = ledger_.begin_sync();
   ASSERT_NE(number, 0u);
   EXPECT_THAT(results(kA), IsEmpty());
+  announce(kA, 1);
+  EXPECT_THAT(results(kA), IsEmpty()) << "not even behind an inventory";
   ledger_.synced(number, true);
   EXPECT_THAT(results(kA), ElementsAre(token(1, kShard)));
 }
@@ -454,6 +479,7 @@ TEST_F(Ledgers, AFailedSyncMakesItsResultsBeJournalledAgain) {
   journal();
   ledger_.synced(ledger_.begin_sync(), false);
   EXPECT_THAT(results(kA), IsEmpty());
+  EXPECT_EQ(announce(kA, 1).at(0).held.at(0).state, HeldState::running);
   auto again = ledger_.take_unspooled();
   ASSERT_THAT(again, SizeIs(1));
   EXPECT_EQ(again[0].token, token(1, kShard));
@@ -474,8 +500,7 @@ TEST_F(Ledgers, LongOutputIsCutToItsTail) {
   EXPECT_TRUE(unspooled.at(0).result.output_tail.ends_with("end"));
 }
 
-// ---- bounds
-// ---------------------------------------------------------------------------------------------------
+// ---- bounds -------------------------------------------------------------------------------------
 
 class SmallLedger : public LedgerTest {
  protected:

@@ -123,6 +123,17 @@ TEST_F(WorkerNodes, AResultIsReportedBehindTheInventoryOfANewLink) {
   EXPECT_TRUE(std::holds_alternative<ResultBatch>(links_.sent[1].second));
 }
 
+TEST_F(WorkerNodes, WhatWasDecidedBeforeAnAnnounceLeavesBeforeItsInventory) {
+  begin_with_owner();
+  links_.sent.clear();
+  node_->on_message(kA, DispatchBatch{kLife, {work(token(1, kShard))}});
+  node_->on_message(kA, Announce{2, {{kShard, 1}}});
+  loop_.run_ready();
+  ASSERT_THAT(links_.sent, SizeIs(2));
+  EXPECT_TRUE(std::holds_alternative<AckBatch>(links_.sent[0].second));
+  EXPECT_TRUE(std::holds_alternative<Inventory>(links_.sent[1].second));
+}
+
 TEST_F(WorkerNodes, AFinishedAttemptMakesRoomForTheNext) {
   begin_with_owner();
   say(kA, DispatchBatch{kLife, {work(token(1, kShard)), work(token(2, kShard)), work(token(3, kShard))}});

@@ -175,8 +175,7 @@ TEST_F(FileSpools, ASecondDaemonIsRefused) {
   EXPECT_THAT(second.error().message, HasSubstr("another worker daemon"));
 }
 
-// ---- damage
-// ---------------------------------------------------------------------------------------------------
+// ---- damage -------------------------------------------------------------------------------------
 
 TEST_F(FileSpools, ATailTornAtAnyByteCostsOnlyTheTornRecord) {
   open();
@@ -241,8 +240,7 @@ TEST_F(FileSpools, AForeignFileIsRefused) {
   EXPECT_THAT(opened.error().message, HasSubstr("no spool segment"));
 }
 
-// ---- segments
-// -------------------------------------------------------------------------------------------------
+// ---- segments -----------------------------------------------------------------------------------
 
 TEST_F(FileSpools, ASegmentGoesWhenAllItsResultsAndAllOlderOnesAreForgotten) {
   options_.segment_bytes = 2000;
@@ -290,8 +288,7 @@ TEST_F(FileSpools, OneStuckResultDoesNotPinEverySegment) {
   EXPECT_THAT(held(), IsEmpty());
 }
 
-// ---- failing disks
-// --------------------------------------------------------------------------------------------
+// ---- failing disks ------------------------------------------------------------------------------
 
 TEST_F(FileSpools, AFullDiskAtAnyByteFailsTheAppendAndLosesNothingElse) {
   std::string record;
@@ -342,8 +339,19 @@ TEST_F(FileSpools, AFailedFsyncFailsTheSyncAndItsSegmentIsNotTrustedAgain) {
   EXPECT_THAT(held(), ElementsAre(token(1, 1)));
 }
 
-// ---- syncing
-// --------------------------------------------------------------------------------------------------
+TEST_F(FileSpools, ASegmentOutlivesItsResultsUntilASuccessorsHeadIsSynced) {
+  options_.segment_bytes = 2000;
+  open();
+  ASSERT_TRUE(spool_->bind("store-1"));
+  ASSERT_TRUE(spool_->append({report(1, 1990)}));
+  fsync_fails_ = true;
+  ASSERT_TRUE(spool_->append({report(2, 10)}));
+  ASSERT_FALSE(sync());
+  spool_->forget({token(1, 1)});
+  EXPECT_THAT(segments(), SizeIs(2)) << "the first one alone is known to name the database";
+}
+
+// ---- syncing ------------------------------------------------------------------------------------
 
 TEST_F(FileSpools, AnUnforgottenResultIsSyncedUnasked) {
   open();
