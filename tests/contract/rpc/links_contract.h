@@ -1,0 +1,593 @@
+// The contract of Links as a test suite: what rpc/links.h promises, for every implementation. A LinksWorld
+// makes nodes and lets time pass, real or simulated; instantiate the suite with a factory of worlds:
+//
+//   INSTANTIATE_TEST_SUITE_P(Tcp, LinksContract, testing::Values(+[] { return make_tcp_world(); }));
+//
+// Included by one file of a program. Everything is on one thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "rpc/links.h"
+
+namespace ringmaster {
+
+struct LinksNodeOptions {
+  Role role = Role::master;
+  std::string node_id;
+  Incarnation incarnation{1};
+  std::string cluster = "test";
+  std::string secret = "a secret";
+  std::string store_id;
+};
+
+class LinksNode {
+ public:
+  virtual ~LinksNode() = default;
+  virtual Links& links() = 0;
+  virtual std::string listen() = 0;  // the address
+  // A frozen node does nothing and answers nothing, while its connections stay open.
+  virtual void freeze(bool frozen) = 0;
+};
+
+class LinksWorld {
+ public:
+  virtual ~LinksWorld() = default;
+  virtual std::unique_ptr<LinksNode> make_node(const LinksNodeOptions& options, LinkHandler& handler) = 0;
+  // Where nobody listens.
+  virtual std::string dead_address() = 0;
+  // Lets everything go on until `done` holds. False: it did not within `limit`.
+  virtual bool run_until(const std::function<bool()>& done, Duration limit) = 0;
+  // After this long without a byte a peer is dead.
+  virtual Duration dead_after() = 0;
+};
+
+using LinksWorldFactory = std::unique_ptr<LinksWorld> (*)();
+
+// A node that writes down what it hears, and holds each callback against the contract.
+class RecordingNode final : public LinkHandler {
+ public:
+  struct Event {
+    enum class Kind { up, down, dial_failed, message } kind;
+    LinkId link = 0;
+    PeerInfo peer;
+    std::string reason;
+    DialError error{};
+    std::uint64_t demand = 0;  // of a MasterStatus: the messages of these tests are numbered by it
+  };
+  using Kind = Event::Kind;
+
+  RecordingNode(LinksWorld& world, const LinksNodeOptions& options)
+      : node_(world.make_node(options, *this)) {}
+
+  LinksNode& node() { return *node_; }
+  std::string listen() { return node_->listen(); }
+  void dial(Role role, const std::string& id, const std::string& address) {
+    within_call([&] { node_->links().dial(role, id, address); });
+  }
+  void undial(Role role, const std::string& id) {
+    within_call([&] { node_->links().undial(role, id); });
+  }
+  bool send(LinkId link, Message message) {
+    bool sent = false;
+    within_call([&] { sent = node_->links().send(link, std::move(message)); });
+    return sent;
+  }
+  bool send_number(LinkId link, std::uint64_t number) { return send(link, MasterStatus{number}); }
+  void call(LinkId link, ApiRequest request, Duration timeout, ApiResponder respond) {
+    within_call([&] {
+      node_->links().call(link, std::move(request), timeout,
+                          [this, respond = std::move(respond)](auto reply) mutable {
+                            EXPECT_FALSE(calling_) << "a reply inside a call";
+                            respond(std::move(reply));
+                          });
+    });
+  }
+  void close(LinkId link, const std::string& reason) {
+    within_call([&] { node_->links().close(link, reason); });
+  }
+
+  LinkId link() const { return up_.empty() ? 0 : up_.back(); }  // the newest that is up
+  std::size_t links_up() const { return up_.size(); }
+  std::size_t count(Kind kind) const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(events, [&](const Event& e) { return e.kind == kind; }));
+  }
+  const Event* last(Kind kind) const {
+    for (auto e = events.rbegin(); e != events.rend(); ++e) {
+      if (e->kind == kind) return &*e;
+    }
+    return nullptr;
+  }
+  std::vector<std::uint64_t> numbers() const {
+    std::vector<std::uint64_t> result;
+    for (const auto& event : events) {
+      if (event.kind == Kind::message) result.push_back(event.demand);
+    }
+    return result;
+  }
+
+  std::vector<Event> events;
+  std::vector<Message> other_messages;
+  std::function<void(LinkId, ApiRequest, ApiResponder)> on_request_do;
+  std::function<void(LinkId)> on_up_do;
+
+ private:
+  template <class Fn>
+  void within_call(Fn fn) {
+    const bool outer = std::exchange(calling_, true);
+    fn();
+    calling_ = outer;
+  }
+  void on_link_up(LinkId link, const PeerInfo& peer) override {
+    EXPECT_FALSE(calling_) << "on_link_up inside a call";
+    EXPECT_NE(link, 0u);
+    for (const auto& event : events) EXPECT_NE(event.link, link) << "a link id came back";
+    events.push_back({Kind::up, link, peer, {}});
+    up_.push_back(link);
+    if (on_up_do) on_up_do(link);
+  }
+  void on_link_down(LinkId link, const PeerInfo& peer, const std::string& reason) override {
+    EXPECT_FALSE(calling_) << "on_link_down inside a call";
+    EXPECT_EQ(std::erase(up_, link), 1u) << "down twice, or never up";
+    events.push_back({Kind::down, link, peer, reason});
+  }
+  void on_dial_failed(Role role, const std::string& id, DialError error, const std::string& reason) override {
+    EXPECT_FALSE(calling_) << "on_dial_failed inside a call";
+    PeerInfo peer;
+    peer.role = role;
+    peer.node_id = id;
+    events.push_back({Kind::dial_failed, 0, peer, reason, error});
+  }
+  void on_message(LinkId link, Message message) override {
+    EXPECT_FALSE(calling_) << "on_message inside a call";
+    EXPECT_TRUE(std::ranges::count(up_, link) == 1) << "a message of a link that is not up";
+    if (const auto* status = std::get_if<MasterStatus>(&message)) {
+      events.push_back({Kind::message, link, {}, {}, {}, status->demand});
+    } else {
+      other_messages.push_back(std::move(message));
+    }
+  }
+  void on_request(LinkId link, ApiRequest request, ApiResponder respond) override {
+    EXPECT_FALSE(calling_) << "on_request inside a call";
+    EXPECT_TRUE(std::ranges::count(up_, link) == 1) << "a request of a link that is not up";
+    if (on_request_do) return on_request_do(link, std::move(request), std::move(respond));
+    respond(fail(ErrorCode::internal, "this node serves nothing"));
+  }
+
+  std::vector<LinkId> up_;
+  bool calling_ = false;
+  std::unique_ptr<LinksNode> node_;  // last: goes first
+};
+
+class LinksContract : public testing::TestWithParam<LinksWorldFactory> {
+ protected:
+  using Kind = RecordingNode::Kind;
+  static constexpr Duration kSoon = std::chrono::seconds(10);
+
+  std::unique_ptr<RecordingNode> make(Role role, const std::string& id, std::int64_t incarnation = 1) {
+    return make({.role = role, .node_id = id, .incarnation = Incarnation{incarnation}});
+  }
+  std::unique_ptr<RecordingNode> make(const LinksNodeOptions& options) {
+    return std::make_unique<RecordingNode>(*world, options);
+  }
+  bool until(const std::function<bool()>& done, Duration limit = kSoon) {
+    return world->run_until(done, limit);
+  }
+  // Lets things happen that should not: enough time for a few round trips.
+  void settle() {
+    until([] { return false; }, std::chrono::milliseconds(100));
+  }
+
+  // A master `m` that has dialled a worker `w`.
+  void connect() {
+    worker_address = worker->listen();
+    master->dial(Role::worker, "w", worker_address);
+    ASSERT_TRUE(until([&] { return master->link() != 0 && worker->link() != 0; }));
+  }
+  // The only link of `client` to `server` refused; says how.
+  std::string reason_of_rejection(const LinksNodeOptions& server_options,
+                                  const LinksNodeOptions& client_options, const std::string& id = "server") {
+    auto server = make(server_options);
+    auto client = make(client_options);
+    client->dial(server_options.role, id, server->listen());
+    EXPECT_TRUE(until([&] { return client->count(Kind::dial_failed) > 0; }));
+    EXPECT_EQ(client->count(Kind::up), 0u);
+    EXPECT_EQ(server->count(Kind::up), 0u);
+    const auto* failure = client->last(Kind::dial_failed);
+    if (failure == nullptr) return "";
+    EXPECT_EQ(failure->error, DialError::rejected);
+    return failure->reason;
+  }
+
+  std::unique_ptr<LinksWorld> world = GetParam()();
+  std::unique_ptr<RecordingNode> master = make(Role::master, "m", 11), worker = make(Role::worker, "w", 22);
+  std::string worker_address;
+};
+
+// ---- up and down
+// --------------------------------------------------------------------------------------------
+
+TEST_P(LinksContract, BothEndsLearnWhoTheOtherIs) {
+  connect();
+  const auto& at_master = master->last(Kind::up)->peer;
+  EXPECT_EQ(at_master.role, Role::worker);
+  EXPECT_EQ(at_master.node_id, "w");
+  EXPECT_EQ(at_master.incarnation, Incarnation{22});
+  EXPECT_TRUE(at_master.dialled_by_us);
+  const auto& at_worker = worker->last(Kind::up)->peer;
+  EXPECT_EQ(at_worker.role, Role::master);
+  EXPECT_EQ(at_worker.node_id, "m");
+  EXPECT_EQ(at_worker.incarnation, Incarnation{11});
+  EXPECT_FALSE(at_worker.dialled_by_us);
+}
+
+TEST_P(LinksContract, AMessageSentWhileTheLinkComesUpArrivesAfterIt) {
+  worker->on_up_do = [&](LinkId link) { worker->send_number(link, 7); };
+  connect();
+  ASSERT_TRUE(until([&] { return master->count(Kind::message) == 1; }));
+  EXPECT_EQ(master->events.front().kind, Kind::up);
+}
+
+TEST_P(LinksContract, ACloseEndsTheLinkOnceAtBothEnds) {
+  connect();
+  const LinkId link = master->link();
+  master->undial(Role::worker, "w");
+  master->close(link, "enough");
+  EXPECT_FALSE(master->send_number(link, 1)) << "a closed link takes nothing";
+  ASSERT_TRUE(until([&] { return master->links_up() == 0 && worker->links_up() == 0; }));
+  settle();
+  EXPECT_EQ(master->count(Kind::down), 1u);
+  EXPECT_EQ(worker->count(Kind::down), 1u);
+  EXPECT_EQ(worker->count(Kind::message), 0u);
+  EXPECT_EQ(master->last(Kind::down)->reason, "enough");
+  EXPECT_EQ(master->count(Kind::up), 1u) << "an undialled peer is not dialled again";
+}
+
+TEST_P(LinksContract, ADialledPeerIsDialledAgainWhenItsLinkWentDown) {
+  connect();
+  worker->close(worker->link(), "go away");
+  ASSERT_TRUE(until([&] { return master->count(Kind::up) == 2 && worker->links_up() == 1; }));
+  EXPECT_EQ(master->count(Kind::down), 1u);
+}
+
+TEST_P(LinksContract, TheEndOfANodeEndsItsLinks) {
+  connect();
+  worker.reset();
+  ASSERT_TRUE(until([&] { return master->count(Kind::down) == 1; }));
+}
+
+TEST_P(LinksContract, AFrozenPeerIsDeadAfterItsTime) {
+  connect();
+  worker->node().freeze(true);
+  master->undial(Role::worker, "w");
+  ASSERT_TRUE(until([&] { return master->count(Kind::down) == 1; }, world->dead_after() * 3));
+}
+
+TEST_P(LinksContract, AQuietLinkStaysUp) {
+  connect();
+  EXPECT_FALSE(
+      until([&] { return master->links_up() == 0 || worker->links_up() == 0; }, world->dead_after() * 3));
+}
+
+TEST_P(LinksContract, CallsOnALinkThatNeverWasAreHarmless) {
+  EXPECT_FALSE(master->send_number(4711, 1));
+  master->close(4711, "what for");
+  master->undial(Role::worker, "nobody");
+  settle();
+  EXPECT_TRUE(master->events.empty());
+}
+
+// ---- dialling
+// -----------------------------------------------------------------------------------------------
+
+TEST_P(LinksContract, EachRefusedTryIsReportedUntilUndial) {
+  master->dial(Role::worker, "w", world->dead_address());
+  ASSERT_TRUE(until([&] { return master->count(Kind::dial_failed) >= 3; }));
+  EXPECT_EQ(master->last(Kind::dial_failed)->error, DialError::refused);
+  EXPECT_EQ(master->last(Kind::dial_failed)->peer.node_id, "w");
+  master->undial(Role::worker, "w");
+  const auto before = master->count(Kind::dial_failed);
+  EXPECT_FALSE(until([&] { return master->count(Kind::dial_failed) > before; }, std::chrono::seconds(1)));
+}
+
+TEST_P(LinksContract, ANewAddressIsDialledThere) {
+  master->dial(Role::worker, "w", world->dead_address());
+  ASSERT_TRUE(until([&] { return master->count(Kind::dial_failed) >= 1; }));
+  master->dial(Role::worker, "w", worker->listen());
+  ASSERT_TRUE(until([&] { return master->links_up() == 1; }));
+}
+
+TEST_P(LinksContract, TheSameAddressAgainChangesNothing) {
+  connect();
+  master->dial(Role::worker, "w", worker_address);
+  settle();
+  EXPECT_EQ(master->count(Kind::up), 1u);
+}
+
+TEST_P(LinksContract, AnotherSecretIsRejected) {
+  EXPECT_THAT(reason_of_rejection({.node_id = "server"}, {.node_id = "client", .secret = "another"}),
+              testing::HasSubstr("secret"));
+}
+TEST_P(LinksContract, AnotherClusterIsRejected) {
+  EXPECT_THAT(reason_of_rejection({.node_id = "server"}, {.node_id = "client", .cluster = "other"}),
+              testing::HasSubstr("cluster"));
+}
+TEST_P(LinksContract, AnotherStoreIsRejected) {
+  EXPECT_THAT(
+      reason_of_rejection({.node_id = "server", .store_id = "s1"}, {.node_id = "client", .store_id = "s2"}),
+      testing::HasSubstr("store"));
+}
+TEST_P(LinksContract, AnotherNodeAtTheAddressIsRejected) {
+  EXPECT_THAT(reason_of_rejection({.node_id = "server"}, {.node_id = "client"}, "somebody"),
+              testing::HasSubstr("node"));
+}
+
+TEST_P(LinksContract, AnUnknownStoreIsAccepted) {
+  auto server = make({.role = Role::worker, .node_id = "server", .store_id = "s1"});
+  master->dial(Role::worker, "server", server->listen());
+  EXPECT_TRUE(until([&] { return master->links_up() == 1; }));
+}
+
+// ---- one link a peer
+// ----------------------------------------------------------------------------------------
+
+TEST_P(LinksContract, ANewerLinkOfAPeerReplacesTheOlder) {
+  connect();
+  const LinkId older = worker->link();
+  // A second life of the same master, while the first still talks.
+  auto second = make(Role::master, "m", 12);
+  second->on_up_do = [&](LinkId link) { second->send_number(link, 1000); };
+  master->undial(Role::worker, "w");
+  for (std::uint64_t i = 1; i <= 100; ++i) master->send_number(master->link(), i);
+  second->dial(Role::worker, "w", worker_address);
+  ASSERT_TRUE(until([&] { return !worker->numbers().empty() && worker->numbers().back() == 1000; }));
+  ASSERT_TRUE(until([&] { return master->links_up() == 0; }));
+
+  EXPECT_EQ(worker->links_up(), 1u);
+  EXPECT_NE(worker->link(), older);
+  EXPECT_EQ(worker->last(Kind::up)->peer.incarnation, Incarnation{12});
+  // up(older) … down(older) up(newer) …: never both, and nothing of the older behind its end (checked in
+  // on_message).
+  const auto down = std::ranges::find(worker->events, Kind::down, &RecordingNode::Event::kind);
+  ASSERT_NE(down, worker->events.end());
+  EXPECT_EQ(down->link, older);
+  EXPECT_EQ((down + 1)->kind, Kind::up);
+}
+
+TEST_P(LinksContract, NothingOfAReplacedLinkArrivesBehindTheNewOne) {
+  connect();
+  // While the worker stands still both arrive there: messages on the old link, and a new one of the same master.
+  worker->node().freeze(true);
+  for (std::uint64_t i = 1; i <= 100; ++i) master->send_number(master->link(), i);
+  auto second = make(Role::master, "m", 12);
+  second->on_up_do = [&](LinkId link) { second->send_number(link, 1000); };
+  second->dial(Role::worker, "w", worker_address);
+  until([] { return false; }, world->dead_after() / 4);
+  worker->node().freeze(false);
+  ASSERT_TRUE(until([&] { return !worker->numbers().empty() && worker->numbers().back() == 1000; }));
+  master->undial(Role::worker, "w");
+  const auto seen = worker->numbers().size();
+  settle();
+  EXPECT_EQ(worker->numbers().size(), seen);
+}
+
+TEST_P(LinksContract, TwoNodesThatDialEachOtherEndWithOneLink) {
+  auto a = make(Role::master, "a"), b = make(Role::master, "b");
+  const auto at_a = a->listen(), at_b = b->listen();
+  a->dial(Role::master, "b", at_b);
+  b->dial(Role::master, "a", at_a);
+  ASSERT_TRUE(until([&] { return a->links_up() == 1 && b->links_up() == 1; }));
+  settle();
+  EXPECT_EQ(a->count(Kind::up), 1u);
+  EXPECT_EQ(b->count(Kind::up), 1u);
+  a->send_number(a->link(), 1);
+  b->send_number(b->link(), 2);
+  EXPECT_TRUE(until([&] { return a->count(Kind::message) == 1 && b->count(Kind::message) == 1; }));
+}
+
+// ---- messages
+// -----------------------------------------------------------------------------------------------
+
+TEST_P(LinksContract, MessagesArriveInOrderEachOnceBothWays) {
+  connect();
+  constexpr std::uint64_t kCount = 20'000;
+  for (std::uint64_t i = 0; i < kCount; ++i) {
+    ASSERT_TRUE(master->send_number(master->link(), i));
+    ASSERT_TRUE(worker->send_number(worker->link(), i));
+  }
+  ASSERT_TRUE(until(
+      [&] { return master->count(Kind::message) >= kCount && worker->count(Kind::message) >= kCount; }));
+  std::vector<std::uint64_t> expected(kCount);
+  for (std::uint64_t i = 0; i < kCount; ++i) expected[i] = i;
+  EXPECT_EQ(master->numbers(), expected);
+  EXPECT_EQ(worker->numbers(), expected);
+}
+
+TEST_P(LinksContract, AMessageOfAlmostFourMebibytesArrives) {
+  connect();
+  DispatchBatch batch;
+  batch.items.resize(1);
+  batch.items[0].spec.assign(4 * 1024 * 1024 - 4096, 'x');
+  batch.items[0].spec.back() = 'y';
+  ASSERT_TRUE(master->send(master->link(), batch));
+  master->send_number(master->link(), 1);
+  ASSERT_TRUE(until([&] { return worker->count(Kind::message) == 1; }));
+  ASSERT_EQ(worker->other_messages.size(), 1u);
+  EXPECT_EQ(std::get<DispatchBatch>(worker->other_messages[0]).items.at(0).spec, batch.items[0].spec);
+}
+
+TEST_P(LinksContract, AMessageAboveTheBoundEndsTheLink) {
+  connect();
+  master->undial(Role::worker, "w");
+  DispatchBatch batch;
+  batch.items.resize(1);
+  batch.items[0].spec.assign(4 * 1024 * 1024 + 1, 'x');
+  EXPECT_FALSE(master->send(master->link(), batch));
+  ASSERT_TRUE(until([&] { return master->count(Kind::down) == 1 && worker->count(Kind::down) == 1; }));
+  EXPECT_THAT(master->last(Kind::down)->reason, testing::HasSubstr("exceeds the bound"));
+}
+
+// ---- calls
+// --------------------------------------------------------------------------------------------------
+
+struct CallOutcome {
+  int answers = 0;
+  Result<ApiReply> reply = fail(ErrorCode::internal, "not answered");
+  ApiResponder responder() {
+    return [this](Result<ApiReply> r) {
+      ++answers;
+      reply = std::move(r);
+    };
+  }
+  ErrorCode error() const { return reply ? ErrorCode::internal : reply.error().code; }
+};
+
+TEST_P(LinksContract, ACallGetsItsReply) {
+  connect();
+  worker->on_request_do = [](LinkId, ApiRequest request, ApiResponder respond) {
+    SubmitReply reply;
+    for (const auto& task : std::get<SubmitRequest>(request).tasks)
+      reply.ids.push_back(TaskId{task.priority});
+    respond(reply);
+  };
+  SubmitRequest request;
+  request.tasks.resize(2);
+  request.tasks[1].priority = 9;
+  CallOutcome outcome;
+  master->call(master->link(), request, kSoon, outcome.responder());
+  ASSERT_TRUE(until([&] { return outcome.answers > 0; }));
+  ASSERT_TRUE(outcome.reply.has_value());
+  EXPECT_THAT(std::get<SubmitReply>(*outcome.reply).ids, testing::ElementsAre(TaskId{5}, TaskId{9}));
+}
+
+TEST_P(LinksContract, CallsWorkFromTheAcceptedEndToo) {
+  connect();
+  master->on_request_do = [](LinkId, ApiRequest, ApiResponder respond) { respond(MastersReply{}); };
+  CallOutcome outcome;
+  worker->call(worker->link(), MastersRequest{}, kSoon, outcome.responder());
+  ASSERT_TRUE(until([&] { return outcome.answers > 0; }));
+  EXPECT_TRUE(outcome.reply.has_value());
+}
+
+TEST_P(LinksContract, AnErrorComesBackWithAllItsParts) {
+  connect();
+  worker->on_request_do = [](LinkId, ApiRequest, ApiResponder respond) {
+    respond(fail(ErrorCode::not_found, "no such task", "id"));
+  };
+  CallOutcome outcome;
+  master->call(master->link(), GetRequest{}, kSoon, outcome.responder());
+  ASSERT_TRUE(until([&] { return outcome.answers > 0; }));
+  ASSERT_FALSE(outcome.reply.has_value());
+  EXPECT_EQ(outcome.reply.error().code, ErrorCode::not_found);
+  EXPECT_EQ(outcome.reply.error().message, "no such task");
+  EXPECT_EQ(outcome.reply.error().field, "id");
+}
+
+TEST_P(LinksContract, RepliesMayComeLateAndInAnyOrder) {
+  connect();
+  std::vector<ApiResponder> waiting;
+  worker->on_request_do = [&](LinkId, ApiRequest, ApiResponder respond) {
+    waiting.push_back(std::move(respond));
+  };
+  CallOutcome first, second;
+  master->call(master->link(), GetRequest{}, kSoon, first.responder());
+  master->call(master->link(), ClusterRequest{}, kSoon, second.responder());
+  ASSERT_TRUE(until([&] { return waiting.size() == 2; }));
+  waiting[1](ClusterReply{});
+  ASSERT_TRUE(until([&] { return second.answers == 1; }));
+  EXPECT_EQ(first.answers, 0);
+  waiting[0](GetReply{});
+  ASSERT_TRUE(until([&] { return first.answers == 1; }));
+  EXPECT_TRUE(std::holds_alternative<GetReply>(*first.reply));
+}
+
+TEST_P(LinksContract, ADeadlineAnswersACallOnce) {
+  connect();
+  std::vector<ApiResponder> waiting;
+  worker->on_request_do = [&](LinkId, ApiRequest, ApiResponder respond) {
+    waiting.push_back(std::move(respond));
+  };
+  CallOutcome outcome;
+  master->call(master->link(), GetRequest{}, std::chrono::milliseconds(50), outcome.responder());
+  ASSERT_TRUE(until([&] { return outcome.answers == 1; }));
+  EXPECT_EQ(outcome.error(), ErrorCode::deadline_exceeded);
+  ASSERT_EQ(waiting.size(), 1u);
+  waiting[0](GetReply{});
+  settle();
+  EXPECT_EQ(outcome.answers, 1);
+}
+
+TEST_P(LinksContract, ACallOnALinkThatIsGoneIsUnavailable) {
+  connect();
+  const LinkId link = master->link();
+  master->close(link, "enough");
+  CallOutcome closed, unknown;
+  master->call(link, GetRequest{}, kSoon, closed.responder());
+  master->call(4711, GetRequest{}, kSoon, unknown.responder());
+  EXPECT_EQ(closed.answers + unknown.answers, 0) << "an answer inside the call";
+  ASSERT_TRUE(until([&] { return closed.answers == 1 && unknown.answers == 1; }));
+  EXPECT_EQ(closed.error(), ErrorCode::unavailable);
+  EXPECT_EQ(unknown.error(), ErrorCode::unavailable);
+}
+
+TEST_P(LinksContract, ACallWhoseLinkGoesDownHasAnUnknownOutcome) {
+  connect();
+  std::vector<ApiResponder> waiting;
+  worker->on_request_do = [&](LinkId, ApiRequest, ApiResponder respond) {
+    waiting.push_back(std::move(respond));
+  };
+  CallOutcome outcome;
+  master->call(master->link(), GetRequest{}, kSoon, outcome.responder());
+  ASSERT_TRUE(until([&] { return waiting.size() == 1; }));
+  worker->close(worker->link(), "enough");
+  ASSERT_TRUE(until([&] { return outcome.answers == 1; }));
+  EXPECT_EQ(outcome.error(), ErrorCode::unknown_outcome);
+  waiting[0](GetReply{});  // to a link that has gone: dropped, even though the peer is back
+  settle();
+  EXPECT_EQ(outcome.answers, 1);
+}
+
+TEST_P(LinksContract, ARequestAboveTheBoundIsTheCallersFault) {
+  connect();
+  SubmitRequest request;
+  request.tasks.resize(1);
+  request.tasks[0].spec.assign(4 * 1024 * 1024 + 1, 'x');
+  CallOutcome outcome;
+  master->call(master->link(), request, kSoon, outcome.responder());
+  ASSERT_TRUE(until([&] { return outcome.answers == 1; }));
+  EXPECT_EQ(outcome.error(), ErrorCode::invalid_argument);
+  EXPECT_EQ(master->links_up(), 1u);
+}
+
+TEST_P(LinksContract, AReplyAboveTheBoundBecomesAnError) {
+  connect();
+  worker->on_request_do = [](LinkId, ApiRequest, ApiResponder respond) {
+    ClusterReply reply;
+    reply.store_id.assign(4 * 1024 * 1024 + 1, 'x');
+    respond(reply);
+  };
+  CallOutcome outcome;
+  master->call(master->link(), ClusterRequest{}, kSoon, outcome.responder());
+  ASSERT_TRUE(until([&] { return outcome.answers == 1; }));
+  EXPECT_EQ(outcome.error(), ErrorCode::resource_exhausted);
+  EXPECT_EQ(master->links_up(), 1u);
+}
+
+TEST_P(LinksContract, ADroppedRequestIsAnsweredForItsServer) {
+  connect();
+  worker->on_request_do = [](LinkId, ApiRequest, ApiResponder) {};
+  CallOutcome outcome;
+  master->call(master->link(), GetRequest{}, kSoon, outcome.responder());
+  ASSERT_TRUE(until([&] { return outcome.answers == 1; }));
+  EXPECT_EQ(outcome.error(), ErrorCode::internal);
+}
+
+}  // namespace ringmaster
