@@ -28,11 +28,20 @@ constexpr std::uint64_t finish(std::uint64_t h) {
   h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53ULL;
   return h ^ h >> 33;
 }
-// The first `size` <= 8 bytes, little-endian, zero-extended.
+// The first `size` <= 8 bytes, little-endian, zero-extended. A memcpy of unknown size would be a call: two
+// loads that may overlap do.
 inline std::uint64_t load(const char* bytes, std::size_t size) {
-  std::uint64_t block = 0;
-  std::memcpy(&block, bytes, size);
-  return block;
+  if (size >= 4) {
+    std::uint32_t low = 0, high = 0;
+    std::memcpy(&low, bytes, 4);
+    std::memcpy(&high, bytes + size - 4, 4);
+    return low | std::uint64_t{high} << (8 * (size - 4));
+  }
+  if (size == 0) return 0;
+  const auto byte = [&](std::size_t i) {
+    return std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+  };
+  return byte(0) | byte(size / 2) | byte(size - 1);
 }
 
 }  // namespace hash_detail
@@ -71,7 +80,13 @@ class Murmur64Prefix {
 };
 
 inline std::uint64_t murmur64(std::string_view bytes) {
-  return Murmur64Prefix(bytes).hash(0, 0);
+  std::uint64_t h = hash_detail::kSeed;
+  const std::size_t length = bytes.size();
+  for (; bytes.size() >= hash_detail::kBlock; bytes.remove_prefix(hash_detail::kBlock)) {
+    h = hash_detail::absorb(h, hash_detail::load(bytes.data(), hash_detail::kBlock));
+  }
+  if (!bytes.empty()) h ^= hash_detail::scramble(hash_detail::load(bytes.data(), bytes.size()));
+  return hash_detail::finish(h ^ length);
 }
 
 }  // namespace ringmaster

@@ -1,0 +1,11 @@
+// The benchmarks of `ringbench`. Each prints its figures beside a limit that it measures itself, in the same
+// run, and answers the exit status: 0, or 1 if it could not run. argv[0] is the benchmark's name.
+#pragma once
+
+namespace ringmaster {
+
+int bench_ring(int argc, char** argv);   // the hash ring alone
+int bench_rpc(int argc, char** argv);    // messages between two nodes
+int bench_tasks(int argc, char** argv);  // whole tasks through a master and a worker
+
+}  // namespace ringmaster
