@@ -45,8 +45,7 @@ ProcessRunner::ProcessRunner(AsioLoop& loop, Supervisor supervisor, SupervisorLo
 
 ProcessRunner::~ProcessRunner() = default;
 
-// ---- orders
-// -----------------------------------------------------------------------------------------------------
+// ---- orders -----------------------------------------------------------------------------------------------
 
 void ProcessRunner::start(Dispatch attempt) {
   auto spec = parse_process_spec(attempt.spec);
@@ -127,8 +126,7 @@ void ProcessRunner::write() {
       });
 }
 
-// ---- events
-// -----------------------------------------------------------------------------------------------------
+// ---- events -----------------------------------------------------------------------------------------------
 
 void ProcessRunner::read() {
   socket_.async_read_some(

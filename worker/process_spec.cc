@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include "base/task.h"
+
 namespace ringmaster {
 namespace {
 
@@ -133,6 +135,8 @@ Result<> check_size(const ProcessSpec& spec) {
 }  // namespace
 
 Result<ProcessSpec> parse_process_spec(std::string_view text) {
+  if (text.size() > kMaxSpecBytes)
+    return refuse("", "must be at most " + std::to_string(kMaxSpecBytes) + " bytes");
   boost::system::error_code error;
   const json::value value = json::parse(json::string_view(text.data(), text.size()), error);
   if (error) return refuse("", "is not JSON: " + error.message());

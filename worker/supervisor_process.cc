@@ -12,8 +12,6 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "worker/supervisor_child.h"
@@ -25,14 +23,10 @@ constexpr std::uint64_t kSocketTag = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kSignalTag = kSocketTag - 1;
 constexpr std::size_t kReadBytes = 64 * 1024;
 constexpr int kStartsPerTurn = 16;  // then exits, output and orders get their turn
-constexpr int kLastReads = 16;      // what a pipe can still hold: 1 MiB at most
+constexpr int kStartDelayMs =
+    1;  // a start alone does not wake the daemon: a short attempt's end takes it along
 constexpr int kEndingCheckMs = 5;
 constexpr int kLongestWaitMs = 1000;  // epoll's clock stands still while the machine sleeps, deadlines don't
-constexpr auto kVerifyLimit = std::chrono::seconds(30);
-
-Duration to_duration(const timeval& time) {
-  return std::chrono::seconds(time.tv_sec) + Duration(time.tv_usec);
-}
 
 // A sealed memory file: the program reads `text` to its end, however slowly, and nobody has to feed it.
 int make_input(const std::string& text) {
@@ -89,13 +83,12 @@ bool SupervisorProcess::run() {
     fire_deadlines();
     start_some();
     settle_ending();
-    flush();
+    if (flush_is_due()) flush();
   }
   return kill_everything();
 }
 
-// ---- waiting
-// ----------------------------------------------------------------------------------------------------
+// ---- waiting ----------------------------------------------------------------------------------------------
 
 void SupervisorProcess::wait() {
   std::array<epoll_event, 64> events;
@@ -118,6 +111,7 @@ void SupervisorProcess::wait() {
 
 int SupervisorProcess::wait_ms() const {
   if (!starts_.empty() || children_changed_) return 0;
+  if (!out_.empty() && !sending_) return kStartDelayMs;
   if (!ending_.empty()) return kEndingCheckMs;
   if (deadlines_.empty()) return -1;
   const auto left =
@@ -134,8 +128,7 @@ void SupervisorProcess::watch(int descriptor, std::uint64_t tag, std::uint32_t e
   }
 }
 
-// ---- orders
-// -----------------------------------------------------------------------------------------------------
+// ---- orders -----------------------------------------------------------------------------------------------
 
 void SupervisorProcess::receive() {
   const ssize_t count = ::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
@@ -218,8 +211,7 @@ void SupervisorProcess::refuse(const StartOrder& order, FinishCause cause, std::
   send(event);
 }
 
-// ---- running
-// ----------------------------------------------------------------------------------------------------
+// ---- running ----------------------------------------------------------------------------------------------
 
 void SupervisorProcess::read_output(RunningAttempt& attempt, int rounds) {
   for (int i = 0; i < rounds && attempt.pipe >= 0; ++i) {
@@ -282,118 +274,17 @@ void SupervisorProcess::signal_group(const RunningAttempt& attempt, int number) 
   ::kill(-attempt.group, number);
 }
 
-// ---- ending
-// -----------------------------------------------------------------------------------------------------
-
-void SupervisorProcess::reap() {
-  children_changed_ = false;
-  while (true) {
-    siginfo_t info{};
-    // Look before reaping: while the leader is a zombie, its number cannot pass to another process or group.
-    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
-    const auto leader = leaders_.find(info.si_pid);
-    if (leader != leaders_.end()) signal_group(*leader->second, SIGKILL);
-    int status = 0;
-    rusage usage{};
-    ::wait4(info.si_pid, &status, 0, &usage);
-    if (leader == leaders_.end()) continue;  // an orphan that was adopted
-    RunningAttempt& attempt = *leader->second;
-    leaders_.erase(leader);
-    leader_exited(attempt, status, usage);
-  }
-}
-
-void SupervisorProcess::leader_exited(RunningAttempt& attempt, int status, const rusage& usage) {
-  attempt.phase = Phase::ending;
-  attempt.finished_at = read_wall_clock();
-  attempt.wait_status = status;
-  attempt.usage = {to_duration(usage.ru_utime).count(), to_duration(usage.ru_stime).count(), usage.ru_maxrss};
-  set_deadline(attempt, read_mono_clock() + kVerifyLimit);
-  ending_.push_back(attempt.id);
-}
-
-void SupervisorProcess::settle_ending() {
-  if (ending_.empty()) return;
-  const auto strays = find_strays();
-  auto waiting = std::exchange(ending_, {});
-  for (const auto id : waiting) {
-    RunningAttempt& attempt = *attempts_.at(id);
-    // Once seen empty it is never signalled again: its number may belong to another group soon.
-    if (!attempt.group_gone) attempt.group_gone = ::kill(-attempt.group, SIGKILL) != 0 && errno == ESRCH;
-    if (kill_strays_of(attempt, strays) || !attempt.group_gone) {
-      ending_.push_back(id);
-    } else {
-      finish(attempt, false);
-    }
-  }
-}
-
-// Children that are nobody's leader: orphans whose parent died. Those in the group of a running attempt are
-// its own background processes.
-std::vector<pid_t> SupervisorProcess::find_strays() {
-  std::vector<pid_t> strays;
-  const auto& children = children_.read();
-  if (children.size() <= leaders_.size()) return strays;
-  for (const pid_t child : children) {
-    if (!leaders_.contains(child) && !leaders_.contains(::getpgid(child))) strays.push_back(child);
-  }
-  return strays;
-}
-
-bool SupervisorProcess::kill_strays_of(const RunningAttempt& attempt, const std::vector<pid_t>& strays) {
-  bool found = false;
-  for (const pid_t stray : strays) {
-    found = kill_if_marked(stray, mark_ + std::to_string(attempt.id) + "/") || found;
-  }
-  return found;
-}
-
-void SupervisorProcess::finish(RunningAttempt& attempt, bool survived) {
-  read_output(attempt, kLastReads);  // a stray may hold the pipe open: its end is not waited for
-  if (attempt.pipe >= 0) ::close(attempt.pipe);
-  FinishedEvent event;
-  event.id = attempt.id;
-  event.cause = attempt.cause;
-  event.survived = survived;
-  event.wait_status = attempt.wait_status;
-  event.log_error = attempt.output.error();
-  event.started_at = attempt.started_at;
-  event.finished_at = survived ? read_wall_clock() : attempt.finished_at;
-  event.usage = attempt.usage;
-  event.output_tail = attempt.output.take_tail();
-  send(event);
-  set_deadline(attempt, MonoTime::max());
-  std::erase(ending_, attempt.id);
-  if (attempt.phase != Phase::ending) leaders_.erase(attempt.group);
-  attempts_.erase(attempt.id);
-}
-
-bool SupervisorProcess::kill_everything() {
-  for (const auto& [id, attempt] : attempts_) {
-    if (!attempt->group_gone) signal_group(*attempt, SIGKILL);
-  }
-  sigset_t child;
-  ::sigemptyset(&child);
-  ::sigaddset(&child, SIGCHLD);
-  const MonoTime end = read_mono_clock() + kVerifyLimit;
-  while (read_mono_clock() < end) {
-    // A subreaper: whoever escaped its group becomes a child of ours when its own parent dies.
-    for (const pid_t pid : children_.read()) ::kill(pid, SIGKILL);
-    pid_t reaped = 0;
-    while ((reaped = ::waitpid(-1, nullptr, WNOHANG)) > 0) {
-    }
-    if (reaped < 0 && errno == ECHILD) return true;
-    const timespec pause{0, 10'000'000};
-    ::sigtimedwait(&child, nullptr, &pause);
-  }
-  return false;
-}
-
-// ---- events
-// -----------------------------------------------------------------------------------------------------
+// ---- events -----------------------------------------------------------------------------------------------
 
 void SupervisorProcess::send(const SupervisorEvent& event) {
+  if (out_.empty()) unsent_since_ = read_mono_clock();
+  if (!std::holds_alternative<StartedEvent>(event)) urgent_ = true;
   encode(event, out_);
+}
+
+bool SupervisorProcess::flush_is_due() const {
+  if (out_.empty() || sending_) return false;
+  return urgent_ || read_mono_clock() - unsent_since_ >= std::chrono::milliseconds(kStartDelayMs);
 }
 
 void SupervisorProcess::flush() {
@@ -410,6 +301,7 @@ void SupervisorProcess::flush() {
     sent += static_cast<std::size_t>(count);
   }
   out_.erase(0, sent);
+  urgent_ = false;
   const bool blocked = !out_.empty() && !worker_gone_;
   if (blocked != std::exchange(sending_, blocked)) {
     watch(socket_, kSocketTag, blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);

@@ -37,6 +37,9 @@ class SupervisorProcess {
   bool run();
 
  private:
+  // How long after SIGKILL a process is still waited for.
+  static constexpr auto kVerifyLimit = std::chrono::seconds(30);
+
   enum class Phase : std::uint8_t {
     running,
     terminating,  // SIGTERM is sent; at the deadline comes SIGKILL
@@ -91,6 +94,7 @@ class SupervisorProcess {
   bool kill_everything();
 
   void send(const SupervisorEvent& event);
+  bool flush_is_due() const;
   void flush();
 
   int socket_;
@@ -99,8 +103,10 @@ class SupervisorProcess {
   int epoll_ = -1, child_signal_ = -1, null_input_ = -1;
   bool worker_gone_ = false;
   bool children_changed_ = false;
+  bool urgent_ = false;   // more than starts waits in out_
   bool sending_ = false;  // waits for room in the socket
   SupervisorFrames frames_;
+  MonoTime unsent_since_{};
   std::string out_;
   std::string buffer_;
   std::deque<StartOrder> starts_;

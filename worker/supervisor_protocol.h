@@ -15,8 +15,7 @@
 
 namespace ringmaster {
 
-// ---- orders
-// -----------------------------------------------------------------------------------------------------
+// ---- orders -----------------------------------------------------------------------------------------------
 
 struct StartOrder {
   std::uint64_t id = 0;                   // chosen by the daemon, never reused
@@ -34,8 +33,7 @@ struct KillOrder {
 };
 using SupervisorOrder = std::variant<StartOrder, KillOrder>;
 
-// ---- events
-// -----------------------------------------------------------------------------------------------------
+// ---- events -----------------------------------------------------------------------------------------------
 
 // The predecessor's attempts are dead; orders are carried out from now on. Sent once, first.
 struct ReadyEvent {};
@@ -65,8 +63,7 @@ struct FinishedEvent {
 };
 using SupervisorEvent = std::variant<ReadyEvent, StartedEvent, FinishedEvent>;
 
-// ---- frames
-// -----------------------------------------------------------------------------------------------------
+// ---- frames -----------------------------------------------------------------------------------------------
 
 inline constexpr std::size_t kMaxSupervisorFrame = 1024 * 1024;
 

@@ -1,5 +1,6 @@
 #include "worker/supervisor_strays.h"
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 
@@ -56,6 +57,21 @@ bool kill_if_marked(pid_t pid, std::string_view mark) {
   if (marked) ::syscall(SYS_pidfd_send_signal, process, SIGKILL, nullptr, 0);
   ::close(process);
   return marked;
+}
+
+bool is_exiting(pid_t pid) {
+  constexpr unsigned kExiting = 0x4;  // PF_EXITING, see proc(5): the flags are the ninth field
+  const auto path = "/proc/" + std::to_string(pid) + "/stat";
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return true;
+  std::string text;
+  read_all(file, text, kReadBytes);
+  ::close(file);
+  auto at = text.rfind(')');  // the second field is the program's name: anything, in brackets
+  for (int field = 2; field < 9 && at != std::string::npos; ++field) at = text.find(' ', at + 1);
+  unsigned flags = kExiting;
+  if (at != std::string::npos) std::from_chars(text.data() + at + 1, text.data() + text.size(), flags);
+  return (flags & kExiting) != 0;
 }
 
 bool kill_all_marked(std::string_view mark, Duration limit) {

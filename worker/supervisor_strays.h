@@ -21,6 +21,10 @@ int open_process(pid_t pid);
 // SIGKILLs `pid` if its environment carries a mark with this prefix; answers whether it did.
 bool kill_if_marked(pid_t pid, std::string_view mark);
 
+// Whether `pid` is on its way out or a zombie: its environment is gone, its own children may not have a new
+// parent yet.
+bool is_exiting(pid_t pid);
+
 // SIGKILLs all processes with that mark until none is left; false: some were when `limit` had passed.
 bool kill_all_marked(std::string_view mark, Duration limit);
 

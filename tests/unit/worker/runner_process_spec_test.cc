@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/task.h"
 #include "worker/process_spec.h"
 
 namespace ringmaster {
@@ -86,7 +87,9 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{R"({"argv":["x"],"kill_grace":"5"})", "spec.kill_grace", "duration"},
         Refusal{R"({"argv":["x"],"kill_grace":"61m"})", "spec.kill_grace", "at most 1h"},
         Refusal{argv_of(kMaxArguments + 1, 1), "spec.argv", "at most 4096 entries"},
-        Refusal{argv_of(2, kMaxArgumentBytes), "spec", "at most 131072 bytes"}));
+        Refusal{argv_of(2, kMaxArgumentBytes), "spec", "at most 131072 bytes"},
+        Refusal{R"({"argv":["x"],"stdin":")" + std::string(kMaxSpecBytes, 'x') + R"("})", "spec",
+                "at most 262144"}));
 
 TEST(ProcessSpec, AllowsAsManyArgumentsAsItsBoundsSay) {
   EXPECT_TRUE(parse_process_spec(argv_of(kMaxArguments, 1)));

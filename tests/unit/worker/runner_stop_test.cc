@@ -28,6 +28,7 @@ class StopTest : public testing::Test {
 
   TempDirectory directory_;
   LinePipe pipe_{directory_.path() + "/pipe"};
+  LinePipe trigger_{directory_.path() + "/trigger"};
   RunnerWorld world_{directory_.path()};
   std::chrono::steady_clock::time_point killed_at_;
 };
@@ -127,17 +128,17 @@ TEST_F(StopTest, BackgroundProcessesDieOfAKill) {
   EXPECT_FALSE(is_alive(background));
 }
 
-TEST_F(StopTest, AProcessThatLeftTheGroupDiesWithItsAttempt) {
+TEST_F(StopTest, ProcessesThatLeftTheGroupDieWithTheirAttempt) {
   // The inner shell is a session of its own, and its child once more.
   world_.start(token_of(1),
-               shell("setsid sh -c 'setsid sleep 1000 & echo $! > $P; echo $$ > $P; wait' & read x < $P"));
+               shell("setsid sh -c 'setsid sleep 1000 & echo $! > $P; echo $$ > $P; wait' & read x < " +
+                     trigger_.path()));
   world_.run_until([&] { return !world_.handler.started.empty(); });
-  // One line was for the shell itself, which ends now.
-  pipe_.write("go\n");
+  const std::vector<pid_t> processes{pipe_.pid(), pipe_.pid()};
+  for (const pid_t process : processes) EXPECT_TRUE(is_alive(process));
+  trigger_.write("go\n");
   EXPECT_EQ(world_.result_of(token_of(1)).outcome, Outcome::succeeded);
-  const auto children = contents("/proc/" + std::to_string(world_.supervisor_pid) + "/task/" +
-                                 std::to_string(world_.supervisor_pid) + "/children");
-  EXPECT_EQ(children, "");
+  for (const pid_t process : processes) EXPECT_FALSE(is_alive(process)) << process;
 }
 
 TEST_F(StopTest, ADaemonisedProcessOfAnotherAttemptIsLeftAlone) {
@@ -152,13 +153,16 @@ TEST_F(StopTest, ADaemonisedProcessOfAnotherAttemptIsLeftAlone) {
 }
 
 TEST_F(StopTest, AHeldPipeDoesNotDelayTheEndAndItsHolderDiesWithTheSupervisor) {
-  // Without an environment it cannot be told whose it is.
-  world_.start(token_of(1), shell("env -i setsid sleep 1000 & echo $! > $P; echo done"));
+  // Without its environment it cannot be told whose it is.
+  world_.start(token_of(1), shell("env -i setsid sh -c 'echo $$ > " + pipe_.path() +
+                                  "; exec sleep 1000' & read x < " + trigger_.path() + "; echo done"));
+  world_.run_until([&] { return !world_.handler.started.empty(); });
+  const pid_t holder = pipe_.pid();
+  trigger_.write("go\n");
   const auto result = world_.result_of(token_of(1));
   EXPECT_EQ(result.outcome, Outcome::succeeded);
   EXPECT_EQ(result.output_tail, "done\n");
-  const pid_t holder = pipe_.pid();
-  EXPECT_TRUE(is_alive(holder) || true);
+  EXPECT_TRUE(is_alive(holder));
   world_.runner.reset();
   EXPECT_FALSE(is_alive(holder));
 }

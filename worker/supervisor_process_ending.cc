@@ -1,0 +1,130 @@
+// How attempts end: reaping, proof that nothing of them is left, and the end of all.
+#include <algorithm>
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "worker/supervisor_process.h"
+
+namespace ringmaster {
+namespace {
+
+constexpr int kLastReads = 16;  // what a pipe can still hold: 1 MiB at most
+
+Duration to_duration(const timeval& time) {
+  return std::chrono::seconds(time.tv_sec) + Duration(time.tv_usec);
+}
+
+}  // namespace
+
+void SupervisorProcess::reap() {
+  children_changed_ = false;
+  while (true) {
+    siginfo_t info{};
+    // Look before reaping: while the leader is a zombie, its number cannot pass to another process or group.
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
+    const auto leader = leaders_.find(info.si_pid);
+    if (leader != leaders_.end()) signal_group(*leader->second, SIGKILL);
+    int status = 0;
+    rusage usage{};
+    ::wait4(info.si_pid, &status, 0, &usage);
+    if (leader == leaders_.end()) continue;  // an orphan that was adopted
+    RunningAttempt& attempt = *leader->second;
+    leaders_.erase(leader);
+    leader_exited(attempt, status, usage);
+  }
+}
+
+void SupervisorProcess::leader_exited(RunningAttempt& attempt, int status, const rusage& usage) {
+  attempt.phase = Phase::ending;
+  attempt.finished_at = read_wall_clock();
+  attempt.wait_status = status;
+  attempt.usage = {to_duration(usage.ru_utime).count(), to_duration(usage.ru_stime).count(), usage.ru_maxrss};
+  set_deadline(attempt, read_mono_clock() + kVerifyLimit);
+  ending_.push_back(attempt.id);
+}
+
+void SupervisorProcess::settle_ending() {
+  if (ending_.empty()) return;
+  for (const auto id : ending_) {
+    RunningAttempt& attempt = *attempts_.at(id);
+    // Once seen empty it is never signalled again: its number may belong to another group soon.
+    if (!attempt.group_gone) attempt.group_gone = ::kill(-attempt.group, SIGKILL) != 0 && errno == ESRCH;
+  }
+  const auto strays = find_strays();
+  std::vector<RunningAttempt*> ended;
+  for (const auto id : ending_) {
+    RunningAttempt& attempt = *attempts_.at(id);
+    if (!kill_strays_of(attempt, strays) && attempt.group_gone) ended.push_back(&attempt);
+  }
+  // A stray that is exiting tells no more whose it is, and may yet leave children: a moment later they are
+  // ours.
+  if (std::ranges::any_of(strays, is_exiting)) return;
+  for (RunningAttempt* attempt : ended) finish(*attempt, false);
+}
+
+// Children that are nobody's leader: orphans whose parent died. Those in the group of a running attempt are
+// its own background processes.
+std::vector<pid_t> SupervisorProcess::find_strays() {
+  std::vector<pid_t> strays;
+  const auto& children = children_.read();
+  if (children.size() <= leaders_.size()) return strays;
+  for (const pid_t child : children) {
+    if (!leaders_.contains(child) && !leaders_.contains(::getpgid(child))) strays.push_back(child);
+  }
+  return strays;
+}
+
+bool SupervisorProcess::kill_strays_of(const RunningAttempt& attempt, const std::vector<pid_t>& strays) {
+  bool found = false;
+  for (const pid_t stray : strays) {
+    found = kill_if_marked(stray, mark_ + std::to_string(attempt.id) + "/") || found;
+  }
+  return found;
+}
+
+void SupervisorProcess::finish(RunningAttempt& attempt, bool survived) {
+  read_output(attempt, kLastReads);  // a stray may hold the pipe open: its end is not waited for
+  if (attempt.pipe >= 0) ::close(attempt.pipe);
+  FinishedEvent event;
+  event.id = attempt.id;
+  event.cause = attempt.cause;
+  event.survived = survived;
+  event.wait_status = attempt.wait_status;
+  event.log_error = attempt.output.error();
+  event.started_at = attempt.started_at;
+  event.finished_at = survived ? read_wall_clock() : attempt.finished_at;
+  event.usage = attempt.usage;
+  event.output_tail = attempt.output.take_tail();
+  send(event);
+  set_deadline(attempt, MonoTime::max());
+  std::erase(ending_, attempt.id);
+  if (attempt.phase != Phase::ending) leaders_.erase(attempt.group);
+  attempts_.erase(attempt.id);
+}
+
+bool SupervisorProcess::kill_everything() {
+  for (const auto& [id, attempt] : attempts_) {
+    if (!attempt->group_gone) signal_group(*attempt, SIGKILL);
+  }
+  sigset_t child;
+  ::sigemptyset(&child);
+  ::sigaddset(&child, SIGCHLD);
+  const MonoTime end = read_mono_clock() + kVerifyLimit;
+  while (read_mono_clock() < end) {
+    // A subreaper: whoever escaped its group becomes a child of ours when its own parent dies.
+    for (const pid_t pid : children_.read()) ::kill(pid, SIGKILL);
+    pid_t reaped = 0;
+    while ((reaped = ::waitpid(-1, nullptr, WNOHANG)) > 0) {
+    }
+    if (reaped < 0 && errno == ECHILD) return true;
+    const timespec pause{0, 10'000'000};
+    ::sigtimedwait(&child, nullptr, &pause);
+  }
+  return false;
+}
+
+}  // namespace ringmaster
