@@ -1,0 +1,220 @@
+#include "sql/pg_statements.h"
+
+#include <algorithm>
+#include <span>
+#include <string_view>
+
+#include "sql/attempt_log.h"
+#include "sql/pg_columns.h"
+
+namespace ringmaster {
+namespace {
+
+using std::string;
+
+// Materialized and used in every WHERE: a CTE that nothing refers to never runs.
+const string kFence =
+    "WITH f AS MATERIALIZED (SELECT 1 FROM ringmaster.fence WHERE incarnation = $1::int8 AND connection = "
+    "$2::int4"
+    " AND generation = $3::int8 FOR SHARE)";
+constexpr int kFirstFree = 4;
+
+struct Batch {
+  string arrays;   // $4::int8[], $5::text[] …
+  string columns;  // id, rank …
+};
+
+template <class Item>
+Batch batch(std::span<const PgColumn<Item>> columns, bool plain) {
+  Batch out;
+  int number = kFirstFree;
+  for (const auto& column : columns) {
+    if (plain && column.rare) continue;
+    const string comma = out.columns.empty() ? "" : ", ";
+    out.arrays += comma + "$" + std::to_string(number++) + "::" + string(array_type(column.type));
+    out.columns += comma + string(column.name);
+  }
+  return out;
+}
+
+string accept_sql(bool plain) {
+  const Batch rows = batch(accept_columns(), plain);
+  return kFence + " INSERT INTO ringmaster.task (" + rows.columns + ") SELECT u.* FROM f, unnest(" +
+         rows.arrays + ") AS u(" + rows.columns + ")";
+}
+
+string prefixed(const string& columns, const string& prefix) {
+  string out = prefix;
+  for (const char c : columns) {
+    out += c;
+    if (c == ' ') out += prefix;
+  }
+  return out;
+}
+
+// The row leaves `task` and enters `task_history` in one statement, or neither.
+string complete_sql(bool plain) {
+  const Batch items = batch(complete_columns(), plain);
+  const string kept =
+      "rank, run_at, created_at, worker_incarnation, timeout_us, start_deadline_us, retry_of, "
+      "cancel_requested_at,"
+      " failures, crashes, priority, on_worker_lost, routing, ns, kind, grp, spec, routing_key, retry, "
+      "labels,"
+      " traceparent, created_by, attempts";
+  return kFence + ", d AS (DELETE FROM ringmaster.task t USING f, unnest(" + items.arrays + ") AS u(" +
+         items.columns + ") WHERE t.id = u.id AND t.attempt = u.attempt RETURNING " +
+         prefixed(items.columns, "u.") + ", " + prefixed(kept, "t.") +
+         ") INSERT INTO ringmaster.task_history (" + items.columns + ", " + kept +
+         ", finished_at) SELECT d.*, now() FROM d";
+}
+
+string retry_sql() {
+  const Batch items = batch(retry_columns(), false);
+  const string bound = std::to_string(kMaxLoggedAttempts);
+  return kFence +
+         " UPDATE ringmaster.task t SET attempt = u.next_attempt, failures = u.failures, crashes = u.crashes,"
+         " run_at = u.run_at, rank = u.rank, state = 0, worker = NULL, worker_incarnation = NULL, epoch = "
+         "NULL,"
+         " started_at = NULL, attempts = CASE WHEN t.attempts IS NULL THEN '[]'::jsonb"
+         " WHEN jsonb_array_length(t.attempts) >= " +
+         bound + " THEN t.attempts - 0 ELSE t.attempts END || u.record::jsonb FROM f, unnest(" +
+         items.arrays + ") AS u(" + items.columns + ") WHERE t.id = u.id AND t.attempt = u.attempt";
+}
+
+// Touches no indexed column: a HOT update.
+string mark_sql() {
+  const Batch items = batch(mark_columns(), false);
+  return kFence +
+         " UPDATE ringmaster.task t SET worker = u.worker, worker_incarnation = u.worker_incarnation,"
+         " epoch = u.epoch, started_at = u.started_at, state = CASE WHEN u.started_at IS NULL THEN 1 ELSE 2 "
+         "END"
+         " FROM f, unnest(" +
+         items.arrays + ") AS u(" + items.columns +
+         ") WHERE t.id = u.id AND t.attempt = u.attempt AND coalesce(t.epoch, 0) <= u.epoch";
+}
+
+// What a batch of writes met, as committed facts, and whether the fence still holds. A fence that held no
+// more stays so: hence `held` here says that it held before, too. The transaction id makes the answer wait
+// for a standby.
+const string kFates =
+    "SELECT EXISTS (SELECT FROM ringmaster.fence WHERE incarnation = $1::int8 AND connection = $2::int4"
+    " AND generation = $3::int8), x.*, one.xid FROM (SELECT pg_current_xact_id()::text AS xid) one LEFT JOIN "
+    "("
+    "SELECT id, false AS ended, attempt, coalesce(failures, 0), coalesce(crashes, 0), run_at, rank, epoch,"
+    " worker_incarnation FROM ringmaster.task WHERE id = ANY ($4::int8[])"
+    " UNION ALL SELECT id, true, attempt, 0, 0, run_at, rank, epoch, worker_incarnation"
+    " FROM ringmaster.task_history WHERE id = ANY ($4::int8[])) x ON true";
+
+// A loose index scan: one probe of the lane index for each group.
+const string kGroups =
+    "WITH RECURSIVE g(grp) AS ((SELECT grp FROM ringmaster.task ORDER BY grp LIMIT 1) UNION ALL"
+    " SELECT (SELECT t.grp FROM ringmaster.task t WHERE t.grp > g.grp ORDER BY t.grp LIMIT 1)"
+    " FROM g WHERE g.grp IS NOT NULL) ";
+
+string page_sql() {
+  return "SELECT " + string(kRowColumns) +
+         " FROM ringmaster.task WHERE grp = $1::text AND (rank, id) > ($2::int8, $3::int8) AND rank <= "
+         "$4::int8"
+         " AND run_at <= $5::timestamptz AND get_bit($6::bytea, id & 255) = 1 ORDER BY rank, id LIMIT "
+         "$7::int8";
+}
+
+// rank = run_at - priority * step: for each group and priority, a time span is one range of the lane index.
+string page_due_sql() {
+  return kGroups + "SELECT r.* FROM g CROSS JOIN generate_series(0, 9) p CROSS JOIN LATERAL (SELECT " +
+         string(kRowColumns) +
+         " FROM ringmaster.task t WHERE t.grp = g.grp AND t.rank > $1::int8 - p * $3::int8"
+         " AND t.rank <= $2::int8 - p * $3::int8 AND t.priority = p AND get_bit($4::bytea, t.id & 255) = 1"
+         " LIMIT $5::int8) r WHERE g.grp IS NOT NULL LIMIT $5::int8";
+}
+
+string both(const string& condition, std::string_view history_columns) {
+  return "SELECT " + string(kRowColumns) + ", " + string(kTaskViewColumns) + " FROM ringmaster.task WHERE " +
+         condition + " UNION ALL SELECT " + string(kRowColumns) + ", " + string(history_columns) +
+         " FROM ringmaster.task_history WHERE " + condition;
+}
+
+// A last row with id 0. It takes a transaction id: what was read as committed is on a standby when this is
+// answered, and a deposed primary cannot answer at all.
+string lookup_marker() {
+  string out = " UNION ALL SELECT pg_current_xact_id()::text::int8 * 0, ";
+  const auto nulls = std::ranges::count(kRowColumns, ',') + std::ranges::count(kHistoryBriefColumns, ',') + 1;
+  for (std::ptrdiff_t i = 0; i < nulls; ++i) out += i == 0 ? "NULL" : ", NULL";
+  return out;
+}
+
+string list_sql() {
+  const string condition =
+      "id > $1::int8 AND ($2::text = '' OR ns = $2) AND ($3::text = '' OR grp = $3) AND ($4::text = '' OR "
+      "kind = $4)"
+      " AND (cardinality($5::int2[]) = 0 OR state = ANY ($5)) ORDER BY id LIMIT $6::int8";
+  const string row(kRowColumns);
+  return "(SELECT " + row + ", " + string(kTaskViewColumns) + " FROM ringmaster.task WHERE " + condition +
+         ") UNION ALL (SELECT " + row + ", " + string(kHistoryViewColumns) +
+         " FROM ringmaster.task_history WHERE " + condition + ") ORDER BY id LIMIT $6";
+}
+
+PgStatements make() {
+  PgStatements s;
+  s.schema_version = {"schema_version",
+                      "SELECT coalesce(max(version), 0)::int4 FROM ringmaster.schema_migration"};
+  s.register_master = {
+      "register_master",
+      "WITH m AS (INSERT INTO ringmaster.master (incarnation, node_id, rpc_address, http_address,"
+      " version) VALUES ($1::int8, $2::text, $3::text, $4::text, $5::text) ON CONFLICT DO NOTHING)"
+      " SELECT store_id::text FROM ringmaster.meta"};
+  s.make_fence = {"make_fence", "SELECT ringmaster.make_fence($1::int8, $2::int4)"};
+  s.settle = {"settle", "SELECT ringmaster.settle($1::int8, $2::int4)"};
+  s.resign = {"resign", "SELECT ringmaster.resign($1::int8, $2::int4, $3::int8)"};
+  s.no_deadline = {"no_deadline", "SET statement_timeout = 0"};
+  s.usual_deadline = {"usual_deadline", "RESET statement_timeout"};
+
+  s.shards = {"shards",
+              "SELECT s.id, s.owner, s.epoch, m.node_id, m.state = 'living' FROM ringmaster.shard s"
+              " LEFT JOIN ringmaster.master m ON m.incarnation = s.owner ORDER BY s.id"};
+  s.take_shards = {
+      "take_shards",
+      kFence +
+          ", l AS MATERIALIZED (SELECT s.id FROM ringmaster.shard s WHERE s.id = ANY ($4::int2[])"
+          " AND s.owner IS NULL AND EXISTS (SELECT FROM f) ORDER BY s.id FOR UPDATE OF s),"
+          " u AS (UPDATE ringmaster.shard s SET owner = $1, epoch = s.epoch + 1 FROM l"
+          " WHERE s.id = l.id RETURNING s.id, s.epoch)"
+          " SELECT (SELECT count(*) FROM f), u.id, u.epoch FROM (SELECT) one LEFT JOIN u ON true"};
+  s.release_shards = {"release_shards",
+                      "SELECT ringmaster.release_shards($1::int8, $2::int4, $3::int8, $4::int2[])"};
+  s.predecessors = {
+      "predecessors",
+      "SELECT o.incarnation FROM ringmaster.master s, ringmaster.master o WHERE s.incarnation = $1::int8"
+      " AND o.node_id = s.node_id AND o.incarnation <> s.incarnation AND o.state = 'living' ORDER BY 1"};
+  s.take_over = {"take_over", "SELECT ringmaster.take_over($1::int8, $2::int4, $3::int8)"};
+
+  s.next_ids = {"next_ids", "SELECT nextval('ringmaster.task_seq')"};
+  s.accept = {"accept", accept_sql(false)};
+  s.accept_plain = {"accept_plain", accept_sql(true)};
+  s.complete = {"complete", complete_sql(false)};
+  s.complete_plain = {"complete_plain", complete_sql(true)};
+  s.retry = {"retry", retry_sql()};
+  s.mark_running = {"mark_running", mark_sql()};
+  s.fates = {"fates", kFates};
+
+  s.groups = {"groups", kGroups + "SELECT grp FROM g WHERE grp IS NOT NULL"};
+  s.page = {"page", page_sql()};
+  s.page_due = {"page_due", page_due_sql()};
+  s.lookup = {"lookup", both("id = ANY ($1::int8[])", kHistoryBriefColumns) + lookup_marker()};
+  s.get = {"get", both("id = $1::int8", kHistoryViewColumns)};
+  s.list = {"list", list_sql()};
+  s.database_time = {"database_time", "SELECT clock_timestamp()"};
+  s.maintain = {"maintain",
+                "SELECT ringmaster.maintain_history($1::int4, $2::int8 * interval '1 microsecond')"};
+  s.vacuum = {"vacuum", "VACUUM (SKIP_LOCKED, TRUNCATE false) ringmaster.task"};
+  return s;
+}
+
+}  // namespace
+
+const PgStatements& pg_statements() {
+  static const PgStatements statements = make();
+  return statements;
+}
+
+}  // namespace ringmaster
