@@ -143,8 +143,9 @@ Error Failover::no_master() const {
   const char* separator = ": ";
   bool rejected = true;
   for (const Address& address : addresses_) {
-    error.message +=
-        separator + address.text + ": " + (address.trouble.empty() ? "no answer yet" : address.trouble);
+    error.message += separator;
+    if (!address.trouble.starts_with(address.text)) error.message += address.text + ": ";
+    error.message += address.trouble.empty() ? "no answer yet" : address.trouble;
     separator = "; ";
     rejected = rejected && address.rejected;
   }
