@@ -126,11 +126,24 @@ Duration ZooKeeperClient::session_timeout() const {
 // ---------------------------------------------------------------------------------------------------
 
 template <class Call>
+int ZooKeeperClient::in_library(Call call) {
+  const int before = zoo_state(handle_);
+  const MonoTime now = read_mono_clock();
+  const int code = call();
+  const int after = zoo_state(handle_);
+  if (after != before && after == ZOO_ASSOCIATING_STATE) handshake_sent_ = now;
+  if (is_unrecoverable(handle_) != ZOK) session_event(ZOO_EXPIRED_SESSION_STATE);
+  // When a request finds the connection broken, the library drops it and tells nobody.
+  if (connected_ && after != ZOO_CONNECTED_STATE) session_event(ZOO_CONNECTING_STATE);
+  return code;
+}
+
+template <class Call>
 void ZooKeeperClient::request(Reply reply, Call call) {
   release_socket();
   const auto self = pending_.emplace(pending_.end(), Pending{this, read_mono_clock(), std::move(reply), {}});
   self->self = self;
-  const int code = handle_ == nullptr ? ZINVALIDSTATE : call(&*self);
+  const int code = handle_ == nullptr ? ZINVALIDSTATE : in_library([&] { return call(&*self); });
   if (code != ZOK) answered(&*self, code, ZooKeeperReply{});
   schedule_turn();
 }
@@ -165,7 +178,7 @@ void ZooKeeperClient::children_and_watch(const std::string& path, Reply reply) {
 }
 
 void ZooKeeperClient::answered(Pending* pending, int code, ZooKeeperReply reply) {
-  if (!closing_) {
+  if (!closing_ && pending->reply) {
     if (is_answer(code)) last_heard_ = std::max(last_heard_, pending->sent);
     reply.code = translate(code);
     if (reply.code == ZooKeeperReply::Code::refused) reply.text = zerror(code);
@@ -178,21 +191,32 @@ void ZooKeeperClient::answered(Pending* pending, int code, ZooKeeperReply reply)
 
 void ZooKeeperClient::session_event(int state) {
   if (state == ZOO_CONNECTED_STATE) {
-    if (connected_) return;
-    connected_ = true;
+    if (std::exchange(connected_, true)) return;
     last_heard_ = std::max(last_heard_, handshake_sent_);
     news_.emplace_back([this] {
       beat();
       events_.connected();
     });
   } else if (state == ZOO_EXPIRED_SESSION_STATE || state == ZOO_AUTH_FAILED_STATE) {
-    connected_ = false;
     if (std::exchange(expired_, true)) return;
+    lose_connection();
     news_.emplace_back([this] { events_.expired(); });
-  } else if (std::exchange(connected_, false)) {
-    heartbeat_.cancel();
-    news_.emplace_back([this] { events_.disconnected(); });
+  } else {
+    lose_connection();
   }
+}
+
+// The library may keep requests for the next connection; to us they end here, and what it says of them later
+// is ignored.
+void ZooKeeperClient::lose_connection() {
+  if (!std::exchange(connected_, false)) return;
+  heartbeat_.cancel();
+  for (Pending& pending : pending_) {
+    if (!pending.reply) continue;
+    news_.emplace_back(
+        [reply = std::exchange(pending.reply, nullptr)]() mutable { reply(ZooKeeperReply{}); });
+  }
+  news_.emplace_back([this] { events_.disconnected(); });
 }
 
 // The library's own pings are invisible to us; the replies to these time the session, and keep it alive as
@@ -221,17 +245,6 @@ void ZooKeeperClient::schedule_turn() {
   boost::asio::post(context_, [this, alive = std::weak_ptr(alive_)] {
     if (!alive.expired()) turn(false);
   });
-}
-
-template <class Call>
-int ZooKeeperClient::in_library(Call call) {
-  const int before = zoo_state(handle_);
-  const MonoTime now = read_mono_clock();
-  const int code = call();
-  const int after = zoo_state(handle_);
-  if (after != before && after == ZOO_ASSOCIATING_STATE) handshake_sent_ = now;
-  if (is_unrecoverable(handle_) != ZOK) session_event(ZOO_EXPIRED_SESSION_STATE);
-  return code;
 }
 
 // The first of socket and deadline to come makes the turn; the others belong to a wait that is over.

@@ -77,7 +77,7 @@ class ZooKeeperClient {
   struct Pending {
     ZooKeeperClient* client = nullptr;
     MonoTime sent;
-    Reply reply;
+    Reply reply;  // empty once answered
     std::list<Pending>::iterator self;
   };
   struct Library;  // the C callbacks
@@ -87,6 +87,7 @@ class ZooKeeperClient {
   void request(Reply reply, Call call);
   void answered(Pending* pending, int code, ZooKeeperReply reply);
   void session_event(int state);
+  void lose_connection();
 
   void release_socket();
   void schedule_turn();

@@ -142,6 +142,7 @@ void ZooKeeperMembership::settle(const Key& key) {
   }
   ours.busy = true;
   ours.again = false;
+  ours.step = ++last_step_;
   client_->exists_and_watch(path_of(key),
                             [this, key](const ZooKeeperReply& reply) { settle_as_found(key, reply); });
 }
@@ -197,9 +198,11 @@ void ZooKeeperMembership::step_failed(const Key& key, std::string_view what, con
     return;  // on_connected() looks what came of it
   }
   LOG(WARNING) << "cannot " << what << " " << path_of(key) << ": " << reply.text;
-  loop_.after(kRetryPause, [this, key, alive = std::weak_ptr(alive_)] {
-    if (alive.expired() || !ours_.contains(key)) return;
-    ours_.at(key).again = true;
+  loop_.after(kRetryPause, [this, key, step = ours_.at(key).step, alive = std::weak_ptr(alive_)] {
+    if (alive.expired()) return;
+    const auto ours = ours_.find(key);
+    if (ours == ours_.end() || ours->second.step != step) return;
+    ours->second.again = true;
     step_done(key);
   });
 }

@@ -50,7 +50,8 @@ class ZooKeeperMembership {
     bool reported = false;
     bool waiting = false;  // for another session's node to go
     bool busy = false;
-    bool again = false;  // something happened meanwhile
+    bool again = false;      // something happened meanwhile
+    std::uint64_t step = 0;  // number of the request; a retry of an older one is void
   };
   struct Watch {
     std::uint64_t ticket = 0;
@@ -87,6 +88,7 @@ class ZooKeeperMembership {
   std::int64_t session_id_ = 0;
   std::int64_t session_generation_ = 0;
   std::map<Key, Ours> ours_;
+  std::uint64_t last_step_ = 0;
   std::map<Membership, Watch> watches_;
   Timer time_up_;
   Timer reopen_;

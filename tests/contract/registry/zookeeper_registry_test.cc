@@ -23,7 +23,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::ElementsAre;
 
-constexpr seconds kSession{2};
+constexpr seconds kSession{4};  // the most that the server grants
 constexpr auto kConnected = SessionState::connected;
 constexpr auto kDisconnected = SessionState::disconnected;
 constexpr auto kExpired = SessionState::expired;
