@@ -125,8 +125,7 @@ class Ledger {
     bool reported = false;  // on `link`
     LinkId link = 0;        // where it is queued or was reported
     std::uint64_t sequence = 0;
-    std::uint64_t flush = 0;  // in which take_outgoing() it left
-    std::size_t cost = 0;     // bytes, about
+    std::size_t cost = 0;  // bytes, about
   };
   struct Link {
     std::string master;
@@ -170,7 +169,6 @@ class Ledger {
   std::uint32_t successors_ = 0;
   std::size_t unacked_bytes_ = 0;
   std::uint64_t finish_sequence_ = 0;
-  std::uint64_t flush_ = 0;
   std::uint64_t sync_number_ = 0;
 
   std::array<Shard, kShardCount> shards_;

@@ -89,7 +89,6 @@ void Ledger::queue_results_of(const std::array<bool, kShardCount>& shards) {
 }
 
 std::vector<Ledger::Outgoing> Ledger::take_outgoing() {
-  ++flush_;
   std::vector<Outgoing> out;
   for (auto& [link, peer] : links_) {
     std::vector<ResultBatch> results;
@@ -110,7 +109,6 @@ void Ledger::collect_results(LinkId link, Link& peer, std::vector<ResultBatch>& 
     Finished& entry = found->second;
     if (entry.link != link || entry.reported) continue;  // its shard has moved on, or it stood here twice
     entry.reported = true;
-    entry.flush = flush_;
     peer.in_flight += entry.cost;
     if (batches.empty() || batches.back().items.size() == kMaxItems || bytes + entry.cost > kMaxResultBytes) {
       batches.emplace_back();
@@ -125,8 +123,7 @@ void Ledger::send_acks(LinkId link, Link& peer, std::vector<Outgoing>& out) {
   std::erase_if(peer.acks, [&](const Ack& ack) {
     if (ack.verdict != AckVerdict::accepted) return false;
     const auto found = find_finished(ack.token);
-    return found != finished_.end() && found->second.reported && found->second.link == link &&
-           found->second.flush == flush_;
+    return found != finished_.end() && found->second.reported && found->second.link == link;
   });
   append_in_batches<AckBatch>(link, peer.acks, out);
   peer.acks.clear();
