@@ -99,12 +99,13 @@ void AcceptQueue::send() {
       request.tasks.clear();
       batch->requests.push_back(std::move(request));
     }
-    ++in_flight_;
     send_batch(std::move(batch));
   }
 }
 
 void AcceptQueue::send_batch(std::shared_ptr<Batch> batch) {
+  ++in_flight_;
+  core_.begin_accept(batch->rows.front().id, batch->rows.back().id);
   store_.accept(batch->rows, [this, alive = std::weak_ptr<int>(alive_), batch](Result<> answer) {
     if (!alive.expired()) on_answer(batch, answer);
   });
@@ -112,27 +113,30 @@ void AcceptQueue::send_batch(std::shared_ptr<Batch> batch) {
 
 void AcceptQueue::on_answer(std::shared_ptr<Batch> batch, const Result<>& answer_of_store) {
   if (!answer_of_store && answer_of_store.error().code == ErrorCode::unknown_outcome) return settle_unknown(batch);
-  if (!answer_of_store && answer_of_store.error().code == ErrorCode::internal && batch->requests.size() > 1) {
-    // One request is at fault: each goes alone now, so that only that one is refused.
-    --in_flight_;
-    std::size_t first = 0;
-    for (std::size_t i = 0; i < batch->requests.size(); ++i) {
-      auto single = std::make_shared<Batch>();
-      const auto begin = batch->rows.begin() + static_cast<std::ptrdiff_t>(first);
-      const auto end = begin + static_cast<std::ptrdiff_t>(batch->counts[i]);
-      single->rows.assign(std::make_move_iterator(begin), std::make_move_iterator(end));
-      single->counts.push_back(batch->counts[i]);
-      single->requests.push_back(std::move(batch->requests[i]));
-      first += batch->counts[i];
-      ++in_flight_;
-      send_batch(std::move(single));
-    }
-    return;
-  }
   --in_flight_;
+  const TaskId first = batch->rows.front().id;
+  if (!answer_of_store && answer_of_store.error().code == ErrorCode::internal && batch->requests.size() > 1) {
+    core_.end_accept(first);
+    return split(*batch);
+  }
   answer(*batch, answer_of_store);
+  core_.end_accept(first);
   if (!answer_of_store && answer_of_store.error().code == ErrorCode::fenced) hooks_.fenced(answer_of_store.error());
   send();
+}
+
+// One request is at fault: each goes alone now, so that only that one is refused.
+void AcceptQueue::split(Batch& batch) {
+  auto row = std::make_move_iterator(batch.rows.begin());
+  for (std::size_t i = 0; i < batch.requests.size(); ++i) {
+    auto single = std::make_shared<Batch>();
+    const auto end = row + static_cast<std::ptrdiff_t>(batch.counts[i]);
+    single->rows.assign(row, end);
+    single->counts.push_back(batch.counts[i]);
+    single->requests.push_back(std::move(batch.requests[i]));
+    row = end;
+    send_batch(std::move(single));
+  }
 }
 
 void AcceptQueue::answer(Batch& batch, const Result<>& outcome) {
@@ -168,6 +172,7 @@ void AcceptQueue::settle_unknown(std::shared_ptr<Batch> batch) {
     }
     const Lookup& first = found->front();
     if (first.row || first.terminal) return on_answer(batch, {});
+    --in_flight_;
     send_batch(batch);
   });
 }

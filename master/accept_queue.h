@@ -45,6 +45,7 @@ class AcceptQueue {
   };
   void send();
   void send_batch(std::shared_ptr<Batch> batch);
+  void split(Batch& batch);
   bool need_ids(std::size_t count);
   void on_answer(std::shared_ptr<Batch> batch, const Result<>& answer);
   void settle_unknown(std::shared_ptr<Batch> batch);

@@ -19,10 +19,26 @@ template <class... F>
 struct Overloaded : F... {
   using F::operator()...;
 };
+
+// Whatever becomes of this master, a request is answered: if it goes down first, then by saying so.
+class AnswerOnce {
+ public:
+  explicit AnswerOnce(ApiResponder respond) : respond_(std::move(respond)) {}
+  AnswerOnce(AnswerOnce&& other) noexcept : respond_(std::exchange(other.respond_, nullptr)) {}
+  AnswerOnce& operator=(AnswerOnce&&) = delete;
+  ~AnswerOnce() {
+    if (respond_) (*this)(fail(ErrorCode::unknown_outcome, "this master stopped before it knew the outcome: look before you repeat"));
+  }
+  void operator()(Result<ApiReply> reply) { std::exchange(respond_, nullptr)(std::move(reply)); }
+
+ private:
+  ApiResponder respond_;
+};
 }  // namespace
 
 void MasterNode::call(ApiRequest request, ApiResponder respond) {
   if (over_ || store_id_.empty()) return respond(fail(ErrorCode::unavailable, "this master is starting or stopping: try again"));
+  respond = AnswerOnce(std::move(respond));
   std::visit(Overloaded{[&](SubmitRequest& r) { submit(std::move(r), std::move(respond)); },
                         [&](GetRequest& r) { get(r, std::move(respond)); },
                         [&](WaitRequest& r) { wait(std::move(r), std::move(respond)); },

@@ -132,6 +132,7 @@ void MasterNode::on_fenced(const Error& error) {
   if (over_) return;
   over_ = true;
   LOG(WARNING) << "this incarnation is fenced: " << error.message;
+  accepts_.shut({ErrorCode::unavailable, "this master is being replaced: try again, or another master", {}});
   // Never from inside a callback of what is about to be destroyed.
   loop_.post(guard([this, error] { fenced_(error); }));
 }

@@ -110,6 +110,10 @@ class SchedulerCore {
 
   // ---- tasks ----
   TaskRow make_row(NewTask task, TaskId id, Now now) const;
+  // Ids of an insert that is being sent. Until it is over, rows of it that a page brings are left alone: the page may
+  // be older than what became of them since.
+  void begin_accept(TaskId first, TaskId last) { accepting_[first] = last; }
+  void end_accept(TaskId first) { accepting_.erase(first); }
   void on_accepted(std::vector<TaskRow> rows, Now now);                      // their insert is committed
   void on_completed(const std::vector<Completion>& items, const std::vector<WriteFate>& fates, Now now);
   void on_retried(const std::vector<Retry>& items, const std::vector<WriteFate>& fates, Now now);
@@ -254,6 +258,7 @@ class SchedulerCore {
 
   // scheduler_core_backlog.cc
   void plan_reads(Now now);
+  bool being_accepted(TaskId id) const;
   bool gate_open(const Lane& lane, Now now) const;
   void take_row(TaskRow row, Now now);
   void place(Entry& entry, Worker& worker, Incarnation incarnation, const HeldAttempt& held, LinkId link, Now now);
@@ -277,6 +282,7 @@ class SchedulerCore {
   bool registry_seen_ = false;
   bool shards_doubted_ = false;  // a worker knows a higher epoch
 
+  std::map<TaskId, TaskId> accepting_;  // first to last id
   std::map<TaskId, Inquiry> inquiries_;
   bool want_groups_ = false, groups_reading_ = false, due_reading_ = false;
   int pages_reading_ = 0, lookups_reading_ = 0;
@@ -290,7 +296,10 @@ class SchedulerCore {
   std::map<LinkId, DispatchBatch> dispatch_outbox_;
   std::map<LinkId, ResultAckBatch> ack_outbox_;
   std::map<LinkId, KillBatch> kill_outbox_;
-  std::set<Lane*> pump_needed_;  // lanes with something to decide
+  struct ByGroup {
+    bool operator()(const Lane* a, const Lane* b) const { return a->group() < b->group(); }
+  };
+  std::set<Lane*, ByGroup> pump_needed_;  // lanes with something to decide
   Effects effects_;
   Counters counters_;
 };

@@ -17,10 +17,10 @@ void SchedulerCore::on_shards_taken(const std::vector<ShardEpoch>& taken, Now no
     horizon_ = now.wall + options_.due_horizon;
     next_sweep_ = now.mono + options_.due_horizon / 2;
   }
+  take_sequence_ = announce_sequence_ + 1;  // the first of these, and of those to workers that come later
   for (auto& [id, worker] : workers_) {
     if (worker->link != 0) announce(*worker, taken);
   }
-  take_sequence_ = announce_sequence_;
   shards_taken_at_ = now.mono;
   for (auto& [group, its] : lanes_) its->reload();
   want_groups_ = true;
@@ -46,11 +46,16 @@ void SchedulerCore::on_shards_released(const std::vector<ShardId>& shards) {
   std::erase_if(inquiries_, [&](const auto& item) { return !shards_.owns(item.first.shard()); });
 }
 
+bool SchedulerCore::being_accepted(TaskId id) const {
+  auto it = accepting_.upper_bound(id);
+  return it != accepting_.begin() && id <= std::prev(it)->second;
+}
+
 // A row that was read. What memory knows of the task is newer.
 void SchedulerCore::take_row(TaskRow row, Now now) {
   const TaskId id = row.id;
   if (!shards_.owns(id.shard()) || find(id) != nullptr || inquiries_.contains(id) ||
-      touched_while_reading_.contains(id)) {
+      touched_while_reading_.contains(id) || being_accepted(id)) {
     return;
   }
   if (row.worker.empty()) return admit(std::move(row), now);

@@ -4,8 +4,9 @@
 
 namespace ringmaster {
 
-SimStore::SimStore(ManualLoop& loop, Loop& node_loop, MemoryDatabase& database, const StoreFaults& faults)
-    : loop_(loop), node_loop_(node_loop), faults_(faults), inner_(std::make_shared<MemoryTaskStore>(loop, database)) {}
+SimStore::SimStore(ManualLoop& loop, Loop& node_loop, MemoryDatabase& database, const StoreFaults& faults,
+                   std::uint64_t& writes)
+    : loop_(loop), node_loop_(node_loop), faults_(faults), writes_(writes), inner_(std::make_shared<MemoryTaskStore>(loop, database)) {}
 
 SimStore::~SimStore() = default;
 
@@ -32,8 +33,13 @@ void SimStore::travel(Kind kind, std::function<void(TaskStore&, StoreCallback<T>
   if (unknown && chance() < 0.5) {
     return answer(fail(ErrorCode::unknown_outcome, "simulated: the link broke before the statement"));
   }
-  loop_.after(delay(), [inner = inner_, unknown, call = std::move(call), answer = std::move(answer)]() mutable {
-    call(*inner, [unknown, answer = std::move(answer)](Result<T> result) mutable {
+  loop_.after(delay(), [inner = inner_, unknown, &writes = writes_, unfenced = faults_.unfenced, call = std::move(call),
+                        answer = std::move(answer)]() mutable {
+    ++writes;
+    call(*inner, [unknown, unfenced, call, answer = std::move(answer)](Result<T> result) mutable {
+      if (unfenced != nullptr && !result && result.error().code == ErrorCode::fenced) {
+        return call(*unfenced, std::move(answer));
+      }
       if (unknown) return answer(fail(ErrorCode::unknown_outcome, "simulated: the link broke after the statement"));
       answer(std::move(result));
     });

@@ -23,12 +23,14 @@ struct StoreFaults {
   bool answers_before_commit = false;  // accept() is answered at once and applied later, or never if we crash
   bool reuses_attempts = false;        // a retry keeps the attempt number
   bool forgets_completions = false;    // complete() sometimes says `applied` and does nothing
+  TaskStore* unfenced = nullptr;       // what the fence refuses is done through this one instead
 };
 
 class SimStore final : public TaskStore {
  public:
   // `loop` is the cluster's: what was sent travels on when the master is dead. Answers go to `node_loop`.
-  SimStore(ManualLoop& loop, Loop& node_loop, MemoryDatabase& database, const StoreFaults& faults);
+  // `writes` counts the statements that were applied.
+  SimStore(ManualLoop& loop, Loop& node_loop, MemoryDatabase& database, const StoreFaults& faults, std::uint64_t& writes);
   ~SimStore() override;
 
   void open(MasterIdentity self, StoreCallback<std::string> done) override;
@@ -66,6 +68,7 @@ class SimStore final : public TaskStore {
   ManualLoop& loop_;
   Loop& node_loop_;
   const StoreFaults& faults_;
+  std::uint64_t& writes_;
   // Shared with statements under way: they may apply after we are gone.
   std::shared_ptr<MemoryTaskStore> inner_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();

@@ -47,7 +47,7 @@ void SimSpool::forget(const std::vector<Token>& tokens) {
 SimRunner::SimRunner(Loop& loop, Witness& witness, std::string worker, Incarnation incarnation)
     : loop_(loop), witness_(witness), worker_(std::move(worker)), incarnation_(incarnation) {}
 
-SimRunner::~SimRunner() { witness_.worker_died(worker_, incarnation_, loop_.now()); }
+SimRunner::~SimRunner() { witness_.worker_died(worker_, incarnation_); }
 
 void SimRunner::start(Dispatch attempt) {
   const Token token = attempt.token;
@@ -55,7 +55,7 @@ void SimRunner::start(Dispatch attempt) {
   running.token = token;
   running.started_at = loop_.wall_now();
   running.timer = std::make_unique<Timer>(loop_);
-  witness_.began(token, attempt.on_worker_lost, worker_, incarnation_, loop_.now());
+  witness_.began(token, attempt.on_worker_lost, worker_, incarnation_);
   const bool fails = static_cast<double>(loop_.random() % 1000) < fail_share * 1000;
   // Most are short; one in eight outlives the time after which a `running` mark is written.
   Duration takes{static_cast<std::int64_t>(loop_.random() % static_cast<std::uint64_t>(longest.count()))};
@@ -75,7 +75,7 @@ void SimRunner::kill(Token token) {
 
 void SimRunner::finish(Token token, Outcome outcome) {
   auto node = running_.extract(token.task);
-  witness_.ended(token, worker_, incarnation_, loop_.now());
+  witness_.ended(token, worker_, incarnation_);
   AttemptResult result;
   result.outcome = outcome;
   result.exit_code = outcome == Outcome::failed ? 1 : 0;

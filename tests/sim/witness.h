@@ -6,11 +6,12 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/task.h"
-#include "sql/memory_task_store.h"
+#include "sql/memory_database.h"
 
 namespace ringmaster {
 
@@ -20,9 +21,9 @@ class Witness {
 
   // ---- told by the simulated parts ----
   void accepted(TaskId id, const NewTask& task);  // a client got this id
-  void began(const Token& token, OnWorkerLost policy, const std::string& worker, Incarnation incarnation, MonoTime at);
-  void ended(const Token& token, const std::string& worker, Incarnation incarnation, MonoTime at);
-  void worker_died(const std::string& worker, Incarnation incarnation, MonoTime at);
+  void began(const Token& token, OnWorkerLost policy, const std::string& worker, Incarnation incarnation);
+  void ended(const Token& token, const std::string& worker, Incarnation incarnation);
+  void worker_died(const std::string& worker, Incarnation incarnation);
   // From now on a second run of an attempt may be right: somebody was, or may have been, declared lost.
   void allow_reruns() { reruns_allowed_ = true; }
 
@@ -43,12 +44,17 @@ class Witness {
   void violate(const std::string& what);
 
   const MemoryDatabase& database_;
+  struct End {
+    TaskState state;
+    Attempt attempt;
+    std::optional<WallTime> at;
+    bool operator==(const End&) const = default;
+  };
   std::map<TaskId, NewTask> accepted_;
   std::map<TaskId, std::vector<Run>> running_;
-  std::map<TaskId, int> begun_;
-  std::map<TaskId, OnWorkerLost> policy_;
-  std::map<TaskId, TaskState> terminal_;
-  std::size_t history_seen_ = 0;
+  std::set<std::tuple<TaskId, Epoch, Attempt>> begun_;
+  std::map<TaskId, int> runs_of_;
+  std::map<TaskId, End> ends_;
   std::size_t runs_ = 0;
   bool reruns_allowed_ = false;
   std::vector<std::string> violations_;

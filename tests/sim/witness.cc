@@ -1,0 +1,87 @@
+#include "tests/sim/witness.h"
+
+#include <algorithm>
+
+namespace ringmaster {
+
+namespace {
+std::string text(const Token& token) {
+  return to_string(token.task) + " epoch " + std::to_string(token.epoch) + " attempt " + std::to_string(token.attempt);
+}
+}  // namespace
+
+void Witness::violate(const std::string& what) {
+  if (violations_.size() < 20) violations_.push_back(what);
+}
+
+void Witness::accepted(TaskId id, const NewTask& task) {
+  if (!accepted_.emplace(id, task).second) violate(to_string(id) + " was given to two submissions");
+}
+
+void Witness::began(const Token& token, OnWorkerLost policy, const std::string& worker, Incarnation incarnation) {
+  ++runs_;
+  const std::string what = text(token) + " began on " + worker;
+  if (!begun_.insert({token.task, token.epoch, token.attempt}).second) violate(what + ": this token ran before");
+  const int number = ++runs_of_[token.task];
+  std::vector<Run>& running = running_[token.task];
+  if (!running.empty()) {
+    const std::string other = what + " while " + text(running.front().token) + " runs on " + running.front().worker;
+    if (policy != OnWorkerLost::rerun) violate("silent overlap: " + other);
+    if (!reruns_allowed_) violate("overlap though nobody could be taken for dead: " + other);
+  }
+  if (policy == OnWorkerLost::fail && number > 1) violate(what + ": an at-most-once task runs again");
+  if (!reruns_allowed_ && token.attempt < number) violate(what + ": an attempt number ran twice");
+  running.push_back({token, worker, incarnation});
+}
+
+void Witness::ended(const Token& token, const std::string& worker, Incarnation incarnation) {
+  const auto it = running_.find(token.task);
+  if (it == running_.end()) return;
+  std::erase_if(it->second, [&](const Run& run) {
+    return run.token == token && run.worker == worker && run.incarnation == incarnation;
+  });
+  if (it->second.empty()) running_.erase(it);
+}
+
+void Witness::worker_died(const std::string& worker, Incarnation incarnation) {
+  for (auto it = running_.begin(); it != running_.end();) {
+    std::erase_if(it->second, [&](const Run& run) { return run.worker == worker && run.incarnation == incarnation; });
+    it = it->second.empty() ? running_.erase(it) : std::next(it);
+  }
+}
+
+void Witness::check_step() {
+  const auto& tasks = database_.tasks();
+  const auto& history = database_.history();
+  for (const auto& [id, view] : history) {
+    if (tasks.contains(id)) violate(to_string(id) + " is waiting and ended at once");
+    if (!is_terminal(view.row.state)) violate(to_string(id) + " is in history without an end");
+    const End end{view.row.state, view.row.attempt, view.finished_at};
+    const auto [known, fresh] = ends_.emplace(id, end);
+    if (!fresh && !(known->second == end)) {
+      violate(to_string(id) + " ended twice: " + std::string(to_string(known->second.state)) + " by attempt " +
+              std::to_string(known->second.attempt) + ", then " + std::string(to_string(end.state)) + " by attempt " +
+              std::to_string(end.attempt));
+    }
+  }
+  for (const auto& [id, end] : ends_) {
+    if (!history.contains(id)) violate(to_string(id) + " had ended and is gone");
+  }
+  for (const auto& [id, task] : accepted_) {
+    if (!tasks.contains(id) && !history.contains(id)) violate(to_string(id) + " was accepted and is lost");
+  }
+}
+
+void Witness::check_end() {
+  check_step();
+  for (const auto& [id, task] : accepted_) {
+    if (!ends_.contains(id)) violate(to_string(id) + " was accepted and never ended");
+  }
+  for (const auto& [id, task] : database_.tasks()) {
+    violate(to_string(id) + " still waits: state " + std::string(to_string(task.row.state)) + ", attempt " +
+            std::to_string(task.row.attempt) + (task.row.worker.empty() ? "" : ", recorded on " + task.row.worker));
+  }
+  for (const auto& [id, runs] : running_) violate(text(runs.front().token) + " still runs on " + runs.front().worker);
+}
+
+}  // namespace ringmaster
