@@ -296,14 +296,11 @@ Result<Variant> decode_as(std::string_view payload) {
 
 template <class Forms, class Variant, std::size_t... I>
 Result<Variant> decode_any(std::uint16_t type, std::string_view payload, std::index_sequence<I...>) {
-  Result<Variant> result = fail(ErrorCode::invalid_argument, "unknown request type " + std::to_string(type));
-  const auto try_one = [&]<std::size_t kIndex>(std::integral_constant<std::size_t, kIndex>) {
-    if (type != static_cast<std::uint16_t>(kTypes[kIndex])) return false;
-    result = decode_as<std::tuple_element_t<kIndex, Forms>, Variant, kIndex>(payload);
-    return true;
-  };
-  (try_one(std::integral_constant<std::size_t, I>()) || ...);
-  return result;
+  constexpr std::array kDecoders = {decode_as<std::tuple_element_t<I, Forms>, Variant, I>...};
+  const auto known = std::ranges::find(kTypes, static_cast<FrameType>(type));
+  if (known == kTypes.end())
+    return fail(ErrorCode::invalid_argument, "unknown request type " + std::to_string(type));
+  return kDecoders[static_cast<std::size_t>(known - kTypes.begin())](payload);
 }
 
 constexpr auto kIndices = std::make_index_sequence<kTypes.size()>();

@@ -127,6 +127,9 @@ void Channel::handle_frames() {
     if (!next) return fail_with("broken stream: " + next.error().message);
     if (!*next) {
       handling_ = false;
+      // Answers leave before we look for more: a look that finds nothing costs a system call of their
+      // latency.
+      flush();
       return read();
     }
     on_control_or_frame(**next);

@@ -1,6 +1,7 @@
 #include "rpc/message_codec.h"
 
-#include <type_traits>
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "rpc/proto/ringmaster.pb.h"
@@ -222,24 +223,21 @@ Result<Message> decode_as(std::string_view payload) {
   return message;
 }
 
+struct Row {
+  std::uint16_t type;
+  Result<Message> (*decode)(std::string_view);
+};
 template <std::size_t... I>
-Result<Message> decode_any(std::uint16_t type, std::string_view payload, std::index_sequence<I...>) {
-  Result<Message> result = fail(ErrorCode::invalid_argument, "unknown message type " + std::to_string(type));
-  const auto try_one = [&]<class T>(std::type_identity<T>) {
-    if (type != static_cast<std::uint16_t>(Wire<T>::type)) return false;
-    result = decode_as<T>(payload);
-    return true;
-  };
-  (try_one(std::type_identity<std::variant_alternative_t<I, Message>>()) || ...);
-  return result;
+constexpr auto make_table(std::index_sequence<I...>) {
+  return std::array{Row{static_cast<std::uint16_t>(Wire<std::variant_alternative_t<I, Message>>::type),
+                        decode_as<std::variant_alternative_t<I, Message>>}...};
 }
+constexpr auto kTable = make_table(std::make_index_sequence<std::variant_size_v<Message>>());
 
-template <std::size_t... I>
-constexpr bool known_type(std::uint16_t type, std::index_sequence<I...>) {
-  return ((type == static_cast<std::uint16_t>(Wire<std::variant_alternative_t<I, Message>>::type)) || ...);
+const Row* find_row(std::uint16_t type) {
+  const auto row = std::ranges::find(kTable, type, &Row::type);
+  return row == kTable.end() ? nullptr : &*row;
 }
-
-constexpr auto kAlternatives = std::make_index_sequence<std::variant_size_v<Message>>();
 
 }  // namespace
 
@@ -248,7 +246,7 @@ FrameType type_of(const Message& message) {
 }
 
 bool is_message_type(std::uint16_t type) {
-  return known_type(type, kAlternatives);
+  return find_row(type) != nullptr;
 }
 
 void encode(const Message& message, std::string& out) {
@@ -262,7 +260,8 @@ void encode(const Message& message, std::string& out) {
 }
 
 Result<Message> decode(std::uint16_t type, std::string_view payload) {
-  return decode_any(type, payload, kAlternatives);
+  if (const Row* const row = find_row(type)) return row->decode(payload);
+  return fail(ErrorCode::invalid_argument, "unknown message type " + std::to_string(type));
 }
 
 }  // namespace ringmaster

@@ -184,12 +184,12 @@ void TcpLinks::adopt(Opening::Opened opened, bool dialled_by_us) {
   if (shut_down_) return;  // the handler may have done that, when it heard
 
   const LinkId id = ++last_link_;
-  auto& link =
-      *links_
-           .emplace(id, std::make_unique<Link>(*this, id,
-                                               PeerInfo{peer.first, peer.second, opened.peer.incarnation,
-                                                        opened.peer.version, dialled_by_us}))
-           .first->second;
+  auto& link = *links_
+                    .emplace(id, std::make_unique<Link>(
+                                     *this, id,
+                                     PeerInfo{peer.first, peer.second, opened.peer.incarnation,
+                                              opened.peer.version, dialled_by_us, opened.peer.store_id}))
+                    .first->second;
   Channel::Options channel_options{.heartbeat_interval = options_.heartbeat_interval,
                                    .dead_after = options_.dead_after,
                                    .close_timeout = options_.close_timeout,

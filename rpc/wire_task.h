@@ -2,6 +2,7 @@
 // take() moves out of a parsed one, and is false if a value is out of range. Any thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -42,8 +43,11 @@ template <class P>
 std::size_t append_serialized(const P& from, std::string& out) {
   const std::size_t size = from.ByteSizeLong();
   const std::size_t at = out.size();
-  out.resize(at + size);
-  from.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(out.data() + at));
+  if (out.capacity() < at + size) out.reserve(std::max(at + size, 2 * out.capacity()));
+  out.resize_and_overwrite(at + size, [&](char* bytes, std::size_t total) {
+    from.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(bytes + at));
+    return total;
+  });
   return size;
 }
 
