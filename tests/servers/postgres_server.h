@@ -65,8 +65,8 @@ class PostgresServer {
   // The first column of the first row; empty if there is none. For the test's own questions, on a new
   // connection.
   std::string query(const std::string& database, const std::string& sql) const {
-    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(conninfo(database).c_str()),
-                                                                  &PQfinish);
+    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(
+        PQconnectdb((conninfo(database) + " options='-c client_min_messages=warning'").c_str()), &PQfinish);
     const std::unique_ptr<PGresult, decltype(&PQclear)> rows(PQexec(connection.get(), sql.c_str()), &PQclear);
     const auto status = PQresultStatus(rows.get());
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {

@@ -1,0 +1,388 @@
+// What only PostgreSQL has: lost connections, fences under locks, restarts, plans of statements, migrations,
+// partitions.
+#include <future>
+#include <thread>
+
+#include <gmock/gmock.h>
+
+#include "sql/pg_columns.h"
+#include "sql/pg_statements.h"
+#include "tests/contract/sql/store_world.h"
+
+namespace ringmaster {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using enum WriteFate;
+
+// A session of the test's own that keeps its transaction open.
+class Session {
+ public:
+  explicit Session(const PgWorld& world) : connection_(PQconnectdb(world.conninfo().c_str()), &PQfinish) {}
+  void run(const std::string& sql) {
+    const std::unique_ptr<PGresult, decltype(&PQclear)> rows(PQexec(connection_.get(), sql.c_str()),
+                                                             &PQclear);
+    const auto status = PQresultStatus(rows.get());
+    ASSERT_TRUE(status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) << PQerrorMessage(connection_.get());
+  }
+
+ private:
+  std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
+};
+
+class PgTaskStoreTest : public testing::Test {
+ protected:
+  void SetUp() override { open(2); }
+  void open(std::size_t connections) {
+    master_.reset();
+    master_ = std::make_unique<Master>(world_, world_.make_store(connections), ++incarnation_);
+    const auto opened = master_->open();
+    ASSERT_TRUE(opened) << opened.error().message;
+  }
+  std::string query(const std::string& sql) { return world_.query(sql); }
+  // Runs the loop until the database answers this question so.
+  bool becomes(const std::string& question, const std::string& answer) {
+    return world_.run_until([&] { return query(question) == answer; });
+  }
+  bool a_statement_waits_for_a_lock() {
+    return becomes(
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'ringmaster'"
+        " AND datname = current_database() AND wait_event_type = 'Lock'",
+        "t");
+  }
+  void kill_backends() {
+    query(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'ringmaster'"
+        " AND datname = current_database()");
+  }
+
+  PgWorld world_;
+  std::unique_ptr<Master> master_;
+  std::int64_t incarnation_ = 0;
+};
+
+TEST_F(PgTaskStoreTest, EveryConnectionHasItsOwnFenceRow) {
+  open(3);
+  EXPECT_EQ(query("SELECT count(*) FROM ringmaster.fence WHERE incarnation = 2"), "3");
+  EXPECT_EQ(query("SELECT count(*) FROM ringmaster.fence f JOIN pg_stat_activity a"
+                  " ON a.pid = f.backend_pid AND a.backend_start = f.backend_start WHERE incarnation = 2"),
+            "3");
+}
+
+TEST_F(PgTaskStoreTest, AUnixSocketAndAHostNameWorkToo) {
+  for (const std::string& conninfo :
+       {world_.server().socket_conninfo(world_.database()),
+        "host=localhost" + world_.conninfo().substr(std::string("host=127.0.0.1").size())}) {
+    auto store = std::make_unique<PgTaskStore>(world_.loop(), PgStoreOptions{.conninfo = conninfo});
+    Master master(world_, std::move(store), ++incarnation_);
+    const auto opened = master.open();
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_TRUE(master.accept({make_row(256 * incarnation_)}));
+  }
+}
+
+TEST_F(PgTaskStoreTest, AStatementKilledMidwayIsUnknownOnlyOnceItCannotHappenAnyMore) {
+  Session blocker(world_);
+  blocker.run("BEGIN; LOCK TABLE ringmaster.task IN SHARE MODE");
+  std::optional<Result<>> answer;
+  master_->store().accept({make_row(256)}, [&](Result<> result) { answer = std::move(result); });
+  ASSERT_TRUE(a_statement_waits_for_a_lock());
+  const std::string lost = query(
+      "SELECT connection FROM ringmaster.fence f JOIN pg_stat_activity a"
+      " ON a.pid = f.backend_pid WHERE a.wait_event_type = 'Lock'");
+  kill_backends();
+  ASSERT_TRUE(world_.run_until([&] { return answer.has_value(); }));
+  ASSERT_FALSE(*answer);
+  EXPECT_EQ(answer->error().code, ErrorCode::unknown_outcome);
+  EXPECT_EQ(query("SELECT count(*) FROM ringmaster.fence WHERE connection = " + lost), "0");
+  blocker.run("COMMIT");
+  EXPECT_FALSE(master_->lookup({TaskId{256}}).front().row);
+  EXPECT_TRUE(master_->accept({make_row(256)})) << "what is absent may be repeated";
+}
+
+// The link breaks, and the server does not notice: its backend goes on waiting, with its fence row locked.
+TEST_F(PgTaskStoreTest, ALostStatementThatStillHoldsItsLocksIsDefeatedBeforeTheAnswer) {
+  Session blocker(world_);
+  blocker.run("BEGIN; LOCK TABLE ringmaster.task IN SHARE MODE");
+  std::optional<Result<>> answer;
+  master_->store().accept({make_row(256)}, [&](Result<> result) { answer = std::move(result); });
+  ASSERT_TRUE(a_statement_waits_for_a_lock());
+  // What settling does, from another master's connection and in the order of the store: it does not wait for
+  // ever.
+  const auto started = std::chrono::steady_clock::now();
+  std::string settled;
+  for (int i = 0; i < 20 && settled.empty(); ++i) {
+    try {
+      settled = query(
+          "SELECT ringmaster.settle(1, connection) FROM ringmaster.fence f JOIN pg_stat_activity a"
+          " ON a.pid = f.backend_pid WHERE a.wait_event_type = 'Lock'");
+    } catch (const std::runtime_error& lock_timeout) {
+      EXPECT_THAT(lock_timeout.what(), HasSubstr("lock timeout"));
+    }
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - started, 5s);
+  ASSERT_TRUE(world_.run_until([&] { return answer.has_value(); }));
+  EXPECT_EQ(answer->error().code, ErrorCode::unknown_outcome);
+  blocker.run("COMMIT");
+  EXPECT_EQ(query("SELECT count(*) FROM ringmaster.task"), "0");
+}
+
+TEST_F(PgTaskStoreTest, TakeOverDoesNotWaitForAFrozenHolderOfTheFence) {
+  Session blocker(world_);
+  blocker.run("BEGIN; LOCK TABLE ringmaster.task IN SHARE MODE");
+  int answers = 0;
+  for (int i = 1; i <= 8; ++i) master_->store().accept({make_row(256 * i)}, [&](Result<>) { ++answers; });
+  ASSERT_TRUE(a_statement_waits_for_a_lock());
+  Master other(world_, 100, "m2");
+  ASSERT_TRUE(other.open());
+  const auto started = std::chrono::steady_clock::now();
+  ASSERT_TRUE(other.take_over(Incarnation{1}));
+  EXPECT_LT(std::chrono::steady_clock::now() - started, 5s);
+  blocker.run("COMMIT");
+  EXPECT_TRUE(world_.run_until([&] { return answers == 8; }));
+  EXPECT_EQ(query("SELECT count(*) FROM ringmaster.task"), "0");
+  EXPECT_EQ(query("SELECT count(*) FROM ringmaster.fence WHERE incarnation = 1"), "0");
+  EXPECT_EQ(query("SELECT state FROM ringmaster.master WHERE incarnation = 1"), "dead");
+}
+
+TEST_F(PgTaskStoreTest, KilledConnectionsComeBackUnderNewFenceRows) {
+  for (int round = 0; round < 3; ++round) {
+    kill_backends();
+    ASSERT_TRUE(world_.run_until([&] { return master_->accept({make_row(256 * (round + 1))}).has_value(); }));
+  }
+  EXPECT_TRUE(becomes("SELECT count(*) FROM ringmaster.fence", "2"));
+  EXPECT_EQ(query("SELECT min(connection) > 2 FROM ringmaster.fence"), "t") << "numbers are never used again";
+}
+
+TEST_F(PgTaskStoreTest, ConnectionsLostAtRandomLoseAndDoubleNothing) {
+  constexpr int kTasks = 400;
+  int settled = 0, in_flight = 0, next = 1;
+  std::function<void(int)> submit = [&](int n) {
+    master_->store().accept({make_row(256 * n)}, [&, n](Result<> result) {
+      if (result) {
+        ++settled;
+        --in_flight;
+        return;
+      }
+      if (result.error().code == ErrorCode::unavailable) return submit(n);
+      ASSERT_EQ(result.error().code, ErrorCode::unknown_outcome) << result.error().message;
+      // Settled: what is there now stays, what is absent may be repeated.
+      const bool there =
+          query("SELECT count(*) FROM ringmaster.task WHERE id = " + std::to_string(256 * n)) == "1";
+      if (!there) return submit(n);
+      ++settled;
+      --in_flight;
+    });
+  };
+  const bool done = world_.run_until(
+      [&] {
+        while (in_flight < 20 && next <= kTasks) {
+          ++in_flight;
+          submit(next++);
+        }
+        if (next % 60 == 0) kill_backends();
+        return settled == kTasks;
+      },
+      60s);
+  EXPECT_TRUE(done) << settled;
+  EXPECT_EQ(query("SELECT count(*) FROM ringmaster.task"), std::to_string(kTasks));
+}
+
+TEST_F(PgTaskStoreTest, WorkGoesOnAfterARestartOfTheServer) {
+  ASSERT_TRUE(master_->accept({make_row(256)}));
+  world_.server().stop(SIGQUIT);
+  // Sent before the loop could see the end: nothing is told of it until the server is back and it is settled.
+  std::optional<Result<>> answer;
+  master_->store().accept({make_row(512)}, [&](Result<> result) { answer = std::move(result); });
+  EXPECT_FALSE(world_.run_until([&] { return answer.has_value(); }, 300ms));
+  EXPECT_EQ(master_->accept({make_row(512)}).error().code, ErrorCode::unavailable);
+  EXPECT_EQ(master_->get(TaskId{256}).error().code, ErrorCode::unavailable);
+  world_.server().start();
+  ASSERT_TRUE(world_.run_until([&] { return answer.has_value(); }));
+  EXPECT_EQ(answer->error().code, ErrorCode::unknown_outcome);
+  EXPECT_TRUE(world_.run_until([&] { return master_->accept({make_row(768)}).has_value(); }));
+  EXPECT_TRUE(master_->get(TaskId{256}));
+}
+
+TEST_F(PgTaskStoreTest, OpenSaysWhatToDoAboutAnotherSchema) {
+  query("INSERT INTO ringmaster.schema_migration VALUES (99, 'later', 'x')");
+  Master newer(world_, 50);
+  auto refused = newer.open();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+  EXPECT_THAT(refused.error().message, HasSubstr("version 99"));
+  const auto migrated = migrate(world_.conninfo());
+  ASSERT_FALSE(migrated);
+  EXPECT_EQ(migrated.error().code, ErrorCode::invalid_argument);
+
+  query("DROP SCHEMA ringmaster CASCADE");
+  Master older(world_, 51);
+  refused = older.open();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+  EXPECT_THAT(refused.error().message, HasSubstr("ringmaster migrate"));
+}
+
+TEST_F(PgTaskStoreTest, OpenFailsWhereThereIsNoServer) {
+  for (const std::string conninfo : {"host=127.0.0.1 port=1 user=x", "host=/nowhere user=x", "nonsense"}) {
+    Master master(world_, std::make_unique<PgTaskStore>(world_.loop(), PgStoreOptions{.conninfo = conninfo}),
+                  60);
+    EXPECT_FALSE(master.open()) << conninfo;
+  }
+}
+
+// ---- migrations and partitions ----
+
+TEST_F(PgTaskStoreTest, MigratingAgainChangesNothing) {
+  const std::string store_id = query("SELECT store_id FROM ringmaster.meta");
+  const auto again = migrate(world_.conninfo());
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->version_before, schema_version());
+  EXPECT_THAT(again->applied, testing::IsEmpty());
+  EXPECT_EQ(query("SELECT store_id FROM ringmaster.meta"), store_id);
+  query("UPDATE ringmaster.schema_migration SET checksum = 'changed'");
+  EXPECT_EQ(migrate(world_.conninfo()).error().code, ErrorCode::invalid_argument);
+}
+
+TEST_F(PgTaskStoreTest, MigrationsAtTheSameTimeApplyOnce) {
+  const std::string conninfo = world_.server().conninfo(world_.server().make_database());
+  std::vector<std::future<Result<MigrateReport>>> migrators;
+  for (int i = 0; i < 4; ++i)
+    migrators.push_back(std::async(std::launch::async, [&] { return migrate(conninfo); }));
+  std::size_t applied_in_all = 0;
+  for (auto& migrator : migrators) {
+    const auto report = migrator.get();
+    ASSERT_TRUE(report) << report.error().message;
+    applied_in_all += report->applied.size();
+  }
+  EXPECT_EQ(applied_in_all, migrations().size());
+}
+
+TEST_F(PgTaskStoreTest, PartitionsAreMadeAheadAndDroppedWhenTheirTimeIsOver) {
+  const std::string count =
+      "SELECT count(*) FROM pg_inherits WHERE inhparent = 'ringmaster.task_history'::regclass";
+  EXPECT_EQ(query(count), "5") << "today, three days ahead, and the default one";
+  query("SELECT ringmaster.make_history_partition(current_date - 3)");
+  query("SELECT ringmaster.make_history_partition(current_date - 2)");
+  ASSERT_TRUE(master_->accept({make_row(256)}));
+  ASSERT_THAT(*master_->complete({make_completion(256)}), ElementsAre(applied));
+  EXPECT_EQ(query("SELECT count(*) FROM ringmaster.task_history_default"), "0")
+      << "it is in the partition of today";
+  query(
+      "INSERT INTO ringmaster.task_history (id, rank, run_at, created_at, finished_at, attempt, state, "
+      "outcome,"
+      " priority, ns, kind, grp, spec) VALUES (512, 0, now(), now(), now() - interval '3 days', 1, 10, 0, 5, "
+      "'', '',"
+      " '', ''), (768, 0, now(), now(), now() - interval '40 days', 1, 10, 0, 5, '', '', '', '')");
+  EXPECT_TRUE(master_->get(TaskId{512}));
+  EXPECT_TRUE(master_->get(TaskId{768}));
+  const auto maintained = master_->maintain(5, 48h);
+  ASSERT_TRUE(maintained) << maintained.error().message;
+  EXPECT_EQ(query(count), "8")
+      << "today, five ahead, the default one, and the day that may still be asked for";
+  EXPECT_TRUE(master_->get(TaskId{256}));
+  EXPECT_FALSE(master_->get(TaskId{512}));
+  EXPECT_FALSE(master_->get(TaskId{768}));
+  EXPECT_TRUE(master_->maintain(5, 48h)) << "again";
+}
+
+TEST_F(PgTaskStoreTest, CompletionsGoOnWhenNobodyMadeAPartition) {
+  query(
+      "DO $$ DECLARE p text; BEGIN FOR p IN SELECT inhrelid::regclass::text FROM pg_inherits"
+      " WHERE inhparent = 'ringmaster.task_history'::regclass AND inhrelid::regclass::text !~ 'default'"
+      " LOOP EXECUTE 'DROP TABLE ' || p; END LOOP; END $$");
+  ASSERT_TRUE(master_->accept({make_row(256)}));
+  EXPECT_THAT(*master_->complete({make_completion(256)}), ElementsAre(applied));
+  EXPECT_TRUE(master_->maintain(2, 24h)) << "the day whose rows are in the default partition stays there";
+  EXPECT_TRUE(master_->get(TaskId{256}));
+}
+
+TEST_F(PgTaskStoreTest, MarkingATaskRunningIsAHotUpdate) {
+  ASSERT_TRUE(master_->accept({make_row(256)}));
+  ASSERT_TRUE(master_->mark({{{TaskId{256}, 1, 1}, "w1", {9}, kStart}}));
+  kill_backends();  // statistics are flushed when a session ends
+  EXPECT_TRUE(becomes(
+      "SELECT n_tup_upd || ' ' || n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'task'", "1 1"));
+}
+
+// ---- plans ----
+
+// The plan of a statement as the store's sessions make it, over a million waiting and as many ended tasks.
+class PgPlans : public PgTaskStoreTest {
+ protected:
+  static std::string session_options() {
+    const auto target = PgTarget::make("dbname=x", 15s);
+    for (std::size_t i = 0; i < target->keywords.size(); ++i) {
+      if (target->keywords[i] == "options") return target->values[i];
+    }
+    return {};
+  }
+  std::string plan(const PgStatement& statement, const std::string& arguments) {
+    const std::string conninfo = world_.conninfo() + " options='" + session_options() + "'";
+    const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(conninfo.c_str()), &PQfinish);
+    const auto run = [&](const std::string& sql) {
+      const std::unique_ptr<PGresult, decltype(&PQclear)> rows(PQexec(connection.get(), sql.c_str()),
+                                                               &PQclear);
+      std::string text;
+      for (int i = 0; i < PQntuples(rows.get()); ++i)
+        text += PQgetvalue(rows.get(), i, 0) + std::string("\n");
+      const auto status = PQresultStatus(rows.get());
+      EXPECT_TRUE(status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
+          << statement.name << ": " << PQerrorMessage(connection.get());
+      return text;
+    };
+    run("PREPARE s AS " + statement.sql);
+    return run("EXPLAIN (COSTS OFF) EXECUTE s" + arguments);
+  }
+  static std::string arguments(const std::string& first, std::size_t count, const std::string& rest) {
+    std::string out = "(" + first;
+    for (std::size_t i = 0; i < count; ++i) out += (out.size() > 1 ? ", " : "") + rest;
+    return out + ")";
+  }
+};
+
+TEST_F(PgPlans, NoStatementScansATableOrSortsOverAMillionTasks) {
+  query(
+      "INSERT INTO ringmaster.task (id, rank, run_at, created_at, state, priority, ns, kind, grp, spec)"
+      " SELECT n * 256, n, now(), now(), 1, 5, 'default', 'process', 'g' || n % 7, '{}'"
+      " FROM generate_series(1, 1000000) n");
+  query(
+      "INSERT INTO ringmaster.task_history (id, rank, run_at, created_at, finished_at, attempt, state, "
+      "outcome,"
+      " priority, ns, kind, grp, spec) SELECT n * 256, n, now(), now(), now(), 1, 10, 0, 5, 'default', "
+      "'process',"
+      " 'g', '{}' FROM generate_series(1000001, 1300000) n");
+  query("ANALYZE ringmaster.task, ringmaster.task_history");
+  const auto& s = pg_statements();
+  const auto width = [](auto columns, bool plain) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(columns, [=](const auto& c) { return !plain || !c.rare; }));
+  };
+  const std::string empty = "'{}'", stamp = "1, 1, 1";
+  const std::vector<std::pair<const PgStatement*, std::string>> statements = {
+      {&s.accept, arguments(stamp, width(accept_columns(), false), empty)},
+      {&s.accept_plain, arguments(stamp, width(accept_columns(), true), empty)},
+      {&s.complete, arguments(stamp, width(complete_columns(), false), empty)},
+      {&s.complete_plain, arguments(stamp, width(complete_columns(), true), empty)},
+      {&s.retry, arguments(stamp, width(retry_columns(), false), empty)},
+      {&s.mark_running, arguments(stamp, width(mark_columns(), false), empty)},
+      {&s.fates, "(1, 1, 1, '{}')"},
+      {&s.groups, ""},
+      {&s.page, "('g1', 0, 0, 1000, now(), '', 1000)"},
+      {&s.page_due, "(1, 2, 60000000, '', 1000)"},
+      {&s.lookup, "('{}')"},
+      {&s.get, "(1)"},
+      {&s.list, "(0, '', '', '', '{}', 101)"},
+  };
+  for (const auto& [statement, values] : statements) {
+    const std::string text = plan(*statement, values);
+    EXPECT_THAT(text, testing::Not(HasSubstr("Seq Scan"))) << statement->name << "\n" << text;
+    EXPECT_THAT(text, testing::Not(HasSubstr("Sort\n"))) << statement->name << "\n" << text;
+    EXPECT_THAT(text, testing::Not(HasSubstr("Hash Join"))) << statement->name << "\n" << text;
+  }
+}
+
+}  // namespace
+}  // namespace ringmaster
