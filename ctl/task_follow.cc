@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <thread>
 #include <utility>
 
 #include <boost/json/object.hpp>
@@ -19,6 +20,8 @@ constexpr std::size_t kProgressWidth = 79;
 // A wait ends early when everything asked for has ended; on a terminal it also ends to redraw the progress.
 constexpr Duration kRedraw = std::chrono::milliseconds(250);
 constexpr Duration kLongWait = std::chrono::seconds(30);
+// A master that answers early, with nothing ended, is not asked again at once.
+constexpr Duration kPause = std::chrono::milliseconds(100);
 
 class ProgressLine {
  public:
@@ -101,7 +104,10 @@ Result<TaskTally> follow(Ctl& ctl, std::vector<TaskId> ids, const FollowOptions&
       if (options.print_each) print_end(ctl, item);
     }
     still.insert(still.end(), part, open.end());
+    const bool none_ended = still.size() == open.size();
     open = std::move(still);
+    const Duration took = read_mono_clock() - began - elapsed;
+    if (none_ended && took < std::min(wait, kPause)) std::this_thread::sleep_for(kPause - took);
     if (options.limit && read_mono_clock() - began >= *options.limit) break;
   }
   return tally;
