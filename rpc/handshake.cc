@@ -196,14 +196,17 @@ std::string Handshake::examine(std::string_view identity) {
   if (!own_.store_id.empty() && !form.store_id().empty() && own_.store_id != form.store_id())
     return "wrong store: the two ends belong to different databases (store_id)";
   const auto role = static_cast<Role>(form.role());
-  if (target_ && (target_->role != role || target_->node_id != form.node_id()))
+  // A client that knows only an address takes whoever answers there.
+  const bool any_node = target_ && target_->node_id.empty();
+  if (target_ && (target_->role != role || (!any_node && target_->node_id != form.node_id())))
     return "wrong node: expected " + name(target_->role) + " '" + target_->node_id + "', reached " +
            name(role) + " '" + form.node_id() + "'";
   if (role == own_.role && form.node_id() == own_.node_id)
     return "wrong node: both ends are " + name(role) + " '" + own_.node_id + "'";
   const bool meant =
       form.expected_role() == wire::ROLE_UNSPECIFIED ||
-      (form.expected_role() == static_cast<wire::Role>(own_.role) && form.expected_node_id() == own_.node_id);
+      (form.expected_role() == static_cast<wire::Role>(own_.role) &&
+       (form.expected_node_id().empty() || form.expected_node_id() == own_.node_id));
   if (!dials_ && !meant) return "wrong node: this is " + name(own_.role) + " '" + own_.node_id + "'";
   peer_ = {form.cluster(),  role,           form.node_id(),      Incarnation{form.incarnation()},
            form.store_id(), form.version(), form.protocol_min(), form.protocol_max()};
