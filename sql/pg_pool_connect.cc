@@ -102,8 +102,10 @@ void PgPool::make_fence(Slot& slot) {
   setup(slot, pg_statements().make_fence, params, [this, &slot](PgReply reply) {
     if (!reply.rows.is_null(0, 0)) return become_ready(slot, reply.rows.integer(0, 0));
     slot.fence_begun = false;
+    const std::weak_ptr<int> alive = alive_;
     on_fenced();
-    loop_.post([this, &slot, alive = std::weak_ptr<int>(alive_)] {
+    if (alive.expired()) return;
+    loop_.post([this, &slot, alive] {
       if (!alive.expired()) drop(slot, {ErrorCode::fenced, "this incarnation is not living any more", {}});
     });
   });

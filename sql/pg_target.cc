@@ -19,36 +19,61 @@ constexpr const char* kSessionOptions =
     " -c jit=off -c timezone=UTC -c client_min_messages=error -c idle_in_transaction_session_timeout=5000 -c "
     "statement_timeout=";
 
-Result<std::string> address_of(const std::string& host) {
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> items;
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    items.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return items;
+}
+
+// Every address that the name has: a server may listen on only one of them.
+Result<std::vector<std::string>> addresses_of(const std::string& host) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   const int error = getaddrinfo(host.c_str(), nullptr, &hints, &found);
-  if (error != 0) {
-    return fail(ErrorCode::unavailable, "database host " + host + ": " + gai_strerror(error));
-  }
+  if (error != 0) return fail(ErrorCode::unavailable, "database host " + host + ": " + gai_strerror(error));
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
-  std::array<char, NI_MAXHOST> text{};
-  if (getnameinfo(found->ai_addr, found->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) !=
-      0) {
-    return fail(ErrorCode::unavailable, "database host " + host + " has no address");
-  }
-  return std::string(text.data());
-}
-
-// The addresses of a comma-separated list; empty if a host is a directory of Unix sockets, which needs none.
-Result<std::string> addresses_of(const std::string& hosts) {
-  std::string addresses;
-  for (std::size_t begin = 0; begin <= hosts.size();) {
-    const std::size_t end = std::min(hosts.find(',', begin), hosts.size());
-    const std::string host = hosts.substr(begin, end - begin);
-    if (host.empty() || host.front() == '/' || host.front() == '@') return std::string();
-    auto address = address_of(host);
-    if (!address) return address;
-    addresses += (begin == 0 ? "" : ",") + *address;
-    begin = end + 1;
+  std::vector<std::string> addresses;
+  for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
+    std::array<char, NI_MAXHOST> text{};
+    if (getnameinfo(at->ai_addr, at->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) == 0) {
+      addresses.emplace_back(text.data());
+    }
   }
   return addresses;
+}
+
+// Replaces names by addresses: host, hostaddr and port become lists of equal length. Directories of Unix
+// sockets need no address.
+Result<> resolve(std::map<std::string, std::string>& settings) {
+  const std::vector<std::string> hosts = split(settings["host"]), ports = split(settings["port"]);
+  const auto needs_none = [](const std::string& host) {
+    return host.empty() || host.front() == '/' || host.front() == '@';
+  };
+  if (std::ranges::all_of(hosts, needs_none)) return {};
+  std::string host_list, address_list, port_list;
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    std::vector<std::string> addresses{""};
+    if (!needs_none(hosts[i])) {
+      auto found = addresses_of(hosts[i]);
+      if (!found) return std::unexpected(found.error());
+      addresses = std::move(*found);
+    }
+    for (const std::string& address : addresses) {
+      host_list += "," + hosts[i];
+      address_list += "," + address;
+      port_list += "," + (i < ports.size() ? ports[i] : ports.back());
+    }
+  }
+  if (host_list.empty()) return fail(ErrorCode::unavailable, "the database's hosts have no address");
+  settings["host"] = host_list.substr(1);
+  settings["hostaddr"] = address_list.substr(1);
+  settings["port"] = port_list.substr(1);
+  return {};
 }
 
 }  // namespace
@@ -67,9 +92,7 @@ Result<PgTarget> PgTarget::make(const std::string& conninfo, Duration statement_
     if (option->val != nullptr) settings[option->keyword] = option->val;
   }
   if (!settings["host"].empty() && settings["hostaddr"].empty()) {
-    auto addresses = addresses_of(settings["host"]);
-    if (!addresses) return std::unexpected(addresses.error());
-    settings["hostaddr"] = *addresses;
+    if (auto resolved = resolve(settings); !resolved) return std::unexpected(resolved.error());
   }
   const auto deadline = std::chrono::duration_cast<std::chrono::milliseconds>(statement_deadline);
   settings["options"] += kSessionOptions + std::to_string(deadline.count());
