@@ -179,6 +179,8 @@ void ZooKeeperMembership::create(const Key& key) {
   });
 }
 
+// ZooKeeper cannot delete on a condition of owner. The node was ours one request ago and our session keeps
+// it, so only an operator who deletes it right now could make this hit another's.
 void ZooKeeperMembership::remove(const Key& key) {
   client_->remove(path_of(key), [this, key](const ZooKeeperReply& reply) {
     if (reply.code == Code::ok || reply.code == Code::no_node) return report_left(key);
