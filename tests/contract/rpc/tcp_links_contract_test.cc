@@ -1,3 +1,4 @@
+#include "tests/contract/rpc/links_contract.h"
 #include "tests/contract/rpc/tcp_world.h"
 
 namespace ringmaster {

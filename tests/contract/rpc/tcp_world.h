@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "rpc/tcp_links.h"
-#include "tests/contract/rpc/links_contract.h"
+#include "tests/contract/rpc/links_world.h"
 
 namespace ringmaster {
 

@@ -121,8 +121,8 @@ TEST(Handshake, TheNewestCommonProtocolIsChosen) {
 }
 
 TEST(Handshake, UnprintableOrEmptyNamesAreRefused) {
-  for (const std::string bad :
-       {std::string(), std::string("a\nb"), std::string("\xff"), std::string(257, 'x')}) {
+  const std::vector<std::string> names = {"", "a\nb", "\xff", std::string(257, 'x')};
+  for (const auto& bad : names) {
     auto odd = master();
     odd.node_id = bad;
     EXPECT_TRUE(run(odd, "secret", worker(), "secret").both_failed()) << bad;
