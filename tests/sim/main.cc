@@ -37,8 +37,8 @@ int main(int argc, char** argv) {
   google::InitGoogleLogging(argv[0]);
 
   SimOptions options{.trace = trace};
-  for (const auto& [planted, name] : all_planted_bugs()) {
-    if (bug == "list") std::printf("%s\n", name.c_str());
+  for (const auto& [planted, name, within] : all_planted_bugs()) {
+    if (bug == "list") std::printf("%s (caught within %llu seeds)\n", name.c_str(), static_cast<unsigned long long>(within));
     if (bug == name) options.bug = planted;
   }
   if (bug == "list") return 0;

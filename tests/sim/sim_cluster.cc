@@ -447,16 +447,16 @@ SimReport Simulation::run() {
 
 }  // namespace
 
-std::vector<std::pair<PlantedBug, std::string>> all_planted_bugs() {
-  return {{PlantedBug::skip_the_fence, "skip_the_fence"},
-          {PlantedBug::answer_before_commit, "answer_before_commit"},
-          {PlantedBug::forget_the_spool, "forget_the_spool"},
-          {PlantedBug::reuse_an_attempt_number, "reuse_an_attempt_number"},
-          {PlantedBug::forget_a_completion, "forget_a_completion"},
-          {PlantedBug::keep_replaced_frames, "keep_replaced_frames"},
-          {PlantedBug::repeat_a_dispatch, "repeat_a_dispatch"},
-          {PlantedBug::empty_inventory, "empty_inventory"},
-          {PlantedBug::announce_a_live_worker_dead, "announce_a_live_worker_dead"}};
+std::vector<PlantedBugCase> all_planted_bugs() {
+  return {{PlantedBug::skip_the_fence, "skip_the_fence", 100},
+          {PlantedBug::answer_before_commit, "answer_before_commit", 50},
+          {PlantedBug::forget_the_spool, "forget_the_spool", 100},
+          {PlantedBug::reuse_an_attempt_number, "reuse_an_attempt_number", 20},
+          {PlantedBug::forget_a_completion, "forget_a_completion", 20},
+          {PlantedBug::keep_replaced_frames, "keep_replaced_frames", 200},
+          {PlantedBug::repeat_a_dispatch, "repeat_a_dispatch", 50},
+          {PlantedBug::empty_inventory, "empty_inventory", 50},
+          {PlantedBug::announce_a_live_worker_dead, "announce_a_live_worker_dead", 100}};
 }
 
 SimReport run_simulation(const SimOptions& options) {

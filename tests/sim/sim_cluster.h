@@ -35,7 +35,12 @@ enum class PlantedBug {
   empty_inventory,          // a worker's inventory leaves out what it holds
   announce_a_live_worker_dead,  // refusals from a worker that lives
 };
-std::vector<std::pair<PlantedBug, std::string>> all_planted_bugs();
+struct PlantedBugCase {
+  PlantedBug bug;
+  std::string name;
+  std::uint64_t seeds;  // within so many it is caught
+};
+std::vector<PlantedBugCase> all_planted_bugs();
 
 struct SimOptions {
   std::uint64_t seed = 1;

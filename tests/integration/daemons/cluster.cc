@@ -1,0 +1,151 @@
+#include "tests/integration/daemons/cluster.h"
+
+namespace ringmaster {
+
+namespace {
+
+const std::string kBin = BINARY_ROOT;
+
+std::string free_address() {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ::bind(socket, reinterpret_cast<const sockaddr*>(&address), size);
+  ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
+  ::close(socket);
+  return "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+}
+
+std::string database_of(const std::string& conninfo) { return conninfo.substr(conninfo.rfind('=') + 1); }
+
+}  // namespace
+
+bool Cluster::eventually(const std::function<bool()>& holds, std::chrono::milliseconds time) {
+  const auto deadline = std::chrono::steady_clock::now() + time;
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    ::poll(nullptr, 0, 20);
+  }
+  return true;
+}
+
+Cluster::Cluster() {
+  std::string pattern = (std::filesystem::temp_directory_path() / "ringmaster-cluster-XXXXXX").string();
+  directory_ = ::mkdtemp(pattern.data());
+  PostgresServer& postgres = PostgresServer::shared();
+  conninfo_ = postgres.conninfo(postgres.make_database());
+  ChildProcess migrate({kBin + "/ringmaster", "migrate", "--database", conninfo_}, {.output = directory_ / "migrate.log"});
+  if (migrate.wait(std::chrono::seconds(30)) != 0) throw std::runtime_error("migrate: " + migrate.output());
+}
+
+Cluster::~Cluster() {
+  clients_.clear();
+  processes_.clear();
+  if (::testing::Test::HasFailure()) {
+    for (const auto& [id, address] : addresses_) std::fprintf(stderr, "---- %s\n%s", id.c_str(), log_of(id).c_str());
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(directory_, ignored);
+}
+
+ChildProcess& Cluster::start_master(const std::string& id) {
+  auto [address, fresh] = addresses_.try_emplace(id);
+  if (fresh) address->second = free_address();
+  auto& process = processes_[id];
+  process.reset();
+  process = std::make_unique<ChildProcess>(
+      std::vector<std::string>{kBin + "/ringmaster", "serve", "--node-id", id, "--cluster", "test", "--listen",
+                               address->second, "--http-listen", "127.0.0.1:0", "--database", conninfo_, "--zookeeper",
+                               zookeeper_.hosts(), "--session-timeout", "2s"},
+      ChildProcess::Options{.output = directory_ / (id + ".log")});
+  return *process;
+}
+
+ChildProcess& Cluster::start_worker(const std::string& id, std::vector<std::string> flags) {
+  std::vector<std::string> argv{kBin + "/ringworker", "serve", "--node-id", id, "--cluster", "test", "--listen",
+                                "127.0.0.1:0", "--zookeeper", zookeeper_.hosts(), "--session-timeout", "2s",
+                                "--data-dir", directory_ / id};
+  argv.insert(argv.end(), flags.begin(), flags.end());
+  auto& process = processes_[id];
+  process.reset();
+  process = std::make_unique<ChildProcess>(std::move(argv), ChildProcess::Options{.output = directory_ / (id + ".log")});
+  return *process;
+}
+
+void Cluster::stop_worker(const std::string& id, int signal) {
+  ChildProcess& process = *processes_.at(id);
+  process.signal(signal);
+  const auto code = process.wait(std::chrono::seconds(40));
+  if (signal == SIGTERM) {
+    EXPECT_EQ(code, 0) << log_of(id);
+  }
+  processes_.erase(id);
+}
+
+void Cluster::stop_master(const std::string& id, int signal) {
+  clients_.erase(id);
+  stop_worker(id, signal);
+}
+
+std::string Cluster::log_of(const std::string& id) const {
+  std::ifstream file(directory_ / (id + ".log"));
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+Client& Cluster::client(const std::string& master) {
+  auto& client = clients_[master];
+  if (client) return *client;
+  std::string why;
+  const bool connected = eventually(
+      [&] {
+        auto made = Client::connect({.addresses = {addresses_.at(master)}, .cluster = "test"});
+        if (made) client = *std::move(made);
+        if (!made) why = made.error().message;
+        return client != nullptr;
+      },
+      std::chrono::seconds(30));
+  if (!connected) throw std::runtime_error("no client of " + master + ": " + why + "\n" + log_of(master));
+  return *client;
+}
+
+void Cluster::wait_for(std::size_t masters, std::uint32_t workers) {
+  const bool formed = eventually(
+      [&] {
+        std::uint32_t shards = 0;
+        std::size_t alive = 0;
+        for (const auto& [id, address] : addresses_) {
+          if (!processes_.contains(id)) continue;
+          const auto state = client(id).cluster();
+          const auto seen = client(id).workers();
+          if (!state || !seen || state->masters != masters) return false;
+          std::uint32_t ready = 0;
+          for (const WorkerView& worker : seen->workers) ready += worker.registered && worker.connected && worker.credit_limit > 0;
+          if (ready != workers) return false;
+          shards += state->shards_owned;
+          ++alive;
+        }
+        return alive == masters && shards == kShardCount;
+      },
+      std::chrono::seconds(60));
+  if (!formed) throw std::runtime_error("the cluster did not form");
+}
+
+Cluster::Ran Cluster::ringctl(std::vector<std::string> arguments, const std::string& input) {
+  std::string addresses;
+  for (const auto& [id, address] : addresses_) addresses += (addresses.empty() ? "" : ",") + address;
+  std::vector<std::string> argv{kBin + "/ringctl"};
+  if (!addresses.empty()) argv.insert(argv.end(), {"--address", addresses, "--cluster", "test"});
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  const auto output = directory_ / ("ringctl-" + std::to_string(++runs_));
+  ChildProcess process(std::move(argv), {.output = output, .input = input});
+  const auto code = process.wait(std::chrono::seconds(180));
+  return {code.value_or(-1), process.output()};
+}
+
+std::string Cluster::query(const std::string& sql) {
+  return PostgresServer::shared().query(database_of(conninfo_), sql);
+}
+
+}  // namespace ringmaster

@@ -1,0 +1,61 @@
+// Cluster: real daemons on a real PostgreSQL and ZooKeeper, each a process of its own, for one test. Everything is on
+// loopback, in a temporary directory, and ends with the test.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/client.h"
+#include "tests/servers/child_process.h"
+#include "tests/servers/postgres_server.h"
+#include "tests/servers/zookeeper_server.h"
+
+namespace ringmaster {
+
+class Cluster {
+ public:
+  Cluster();
+  ~Cluster();
+
+  ChildProcess& start_master(const std::string& id);
+  ChildProcess& start_worker(const std::string& id, std::vector<std::string> flags = {});
+  void stop_worker(const std::string& id, int signal = SIGTERM);
+  void stop_master(const std::string& id, int signal = SIGTERM);
+
+  // Waits until the registry and every master know so many workers, and all shards have an owner.
+  void wait_for(std::size_t masters, std::uint32_t workers);
+  Client& client(const std::string& master);
+
+  // Runs ringctl to its end; its output (stdout and stderr together).
+  struct Ran {
+    int code = -1;
+    std::string output;
+  };
+  Ran ringctl(std::vector<std::string> arguments, const std::string& input = "");
+
+  std::string query(const std::string& sql);  // one value, as text
+  std::string conninfo() const { return conninfo_; }
+  std::string zookeeper() const { return zookeeper_.hosts(); }
+  const std::filesystem::path& directory() const { return directory_; }
+  std::string log_of(const std::string& id) const;
+
+  static bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds time);
+
+ private:
+  std::filesystem::path directory_;
+  std::string conninfo_;
+  ZooKeeperServer zookeeper_;
+  std::map<std::string, std::string> addresses_;  // of masters
+  std::map<std::string, std::unique_ptr<ChildProcess>> processes_;
+  std::map<std::string, std::unique_ptr<Client>> clients_;
+  int runs_ = 0;
+};
+
+}  // namespace ringmaster
