@@ -64,6 +64,7 @@ class SupervisorProcess {
     int wait_status = 0;
     ResourceUsage usage;
     WallTime started_at{}, finished_at{};
+    MonoTime ended_at{};  // its leader
     MonoTime deadline =
         MonoTime::max();  // the next thing that time does to it; a lease's end will be another
   };

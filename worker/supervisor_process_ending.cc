@@ -1,6 +1,4 @@
 // How attempts end: reaping, proof that nothing of them is left, and the end of all.
-#include <algorithm>
-
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -12,6 +10,7 @@
 namespace ringmaster {
 namespace {
 
+constexpr auto kClearedDelay = std::chrono::milliseconds(20);
 constexpr int kLastReads = 16;  // what a pipe can still hold: 1 MiB at most
 
 Duration to_duration(const timeval& time) {
@@ -43,7 +42,8 @@ void SupervisorProcess::leader_exited(RunningAttempt& attempt, int status, const
   attempt.finished_at = read_wall_clock();
   attempt.wait_status = status;
   attempt.usage = {to_duration(usage.ru_utime).count(), to_duration(usage.ru_stime).count(), usage.ru_maxrss};
-  set_deadline(attempt, read_mono_clock() + kVerifyLimit);
+  attempt.ended_at = read_mono_clock();
+  set_deadline(attempt, attempt.ended_at + kVerifyLimit);
   ending_.push_back(attempt.id);
 }
 
@@ -55,15 +55,10 @@ void SupervisorProcess::settle_ending() {
     if (!attempt.group_gone) attempt.group_gone = ::kill(-attempt.group, SIGKILL) != 0 && errno == ESRCH;
   }
   const auto strays = find_strays();
-  std::vector<RunningAttempt*> ended;
-  for (const auto id : ending_) {
+  for (const auto id : std::vector(ending_)) {
     RunningAttempt& attempt = *attempts_.at(id);
-    if (!kill_strays_of(attempt, strays) && attempt.group_gone) ended.push_back(&attempt);
+    if (kill_strays_of(attempt, strays) && attempt.group_gone) finish(attempt, false);
   }
-  // A stray that is exiting tells no more whose it is, and may yet leave children: a moment later they are
-  // ours.
-  if (std::ranges::any_of(strays, is_exiting)) return;
-  for (RunningAttempt* attempt : ended) finish(*attempt, false);
 }
 
 // Children that are nobody's leader: orphans whose parent died. Those in the group of a running attempt are
@@ -78,12 +73,15 @@ std::vector<pid_t> SupervisorProcess::find_strays() {
   return strays;
 }
 
+// True: none of them is its. One that is exiting or between two programs does not tell, but will in a moment.
 bool SupervisorProcess::kill_strays_of(const RunningAttempt& attempt, const std::vector<pid_t>& strays) {
-  bool found = false;
+  bool clear = true;
   for (const pid_t stray : strays) {
-    found = kill_if_marked(stray, mark_ + std::to_string(attempt.id) + "/") || found;
+    const auto fate = kill_if_marked(stray, mark_ + std::to_string(attempt.id) + "/");
+    const bool believed = fate == MarkFate::cleared && read_mono_clock() >= attempt.ended_at + kClearedDelay;
+    clear = clear && (fate == MarkFate::other || believed);
   }
-  return found;
+  return clear;
 }
 
 void SupervisorProcess::finish(RunningAttempt& attempt, bool survived) {

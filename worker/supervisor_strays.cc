@@ -1,6 +1,7 @@
 #include "worker/supervisor_strays.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <memory>
 
@@ -29,17 +30,37 @@ void read_all(int file, std::string& text, std::size_t limit) {
   }
 }
 
-bool carries(pid_t pid, std::string_view mark) {
-  const auto path = "/proc/" + std::to_string(pid) + "/environ";
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return false;
-  std::string text;
-  read_all(file, text, kMaxEnvironment);
-  ::close(file);
-  for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1)) {
-    if (at == 0 || text[at - 1] == '\0') return true;
+bool contains_mark(std::string_view environment, std::string_view mark) {
+  for (auto at = environment.find(mark); at != std::string_view::npos; at = environment.find(mark, at + 1)) {
+    if (at == 0 || environment[at - 1] == '\0') return true;
   }
   return false;
+}
+
+// What a process is whose environment reads as empty: from the flags and the environment's bounds in
+// proc(5)'s stat.
+MarkFate judge_unmarked(pid_t pid) {
+  constexpr std::uint64_t kExiting = 0x4, kKernelThread = 0x200000;
+  constexpr int kFlags = 9, kEnvironmentBegin = 50, kEnvironmentEnd = 51;
+  const auto path = "/proc/" + std::to_string(pid) + "/stat";
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return MarkFate::other;
+  std::string text;
+  read_all(file, text, kReadBytes);
+  ::close(file);
+  std::uint64_t flags = 0, begin = 0, end = 0;
+  auto at = text.rfind(')');  // the second field is the program's name: anything, in brackets
+  for (int field = 3; at != std::string::npos && field <= kEnvironmentEnd; ++field) {
+    at = text.find(' ', at + 1);
+    if (at == std::string::npos) break;
+    if (field == kFlags) std::from_chars(text.data() + at + 1, text.data() + text.size(), flags);
+    if (field == kEnvironmentBegin) std::from_chars(text.data() + at + 1, text.data() + text.size(), begin);
+    if (field == kEnvironmentEnd) std::from_chars(text.data() + at + 1, text.data() + text.size(), end);
+  }
+  if ((flags & kKernelThread) != 0) return MarkFate::other;
+  if ((flags & kExiting) != 0) return MarkFate::exiting;
+  // Between two programs there were no bounds when it was read, and may be some by now.
+  return end != 0 && begin == end ? MarkFate::cleared : MarkFate::unclear;
 }
 
 }  // namespace
@@ -49,34 +70,33 @@ int open_process(pid_t pid) {
   return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
 }
 
-bool kill_if_marked(pid_t pid, std::string_view mark) {
+MarkFate kill_if_marked(pid_t pid, std::string_view mark) {
   // The descriptor first: should the number pass to another process meanwhile, the signal does not.
   const int process = open_process(pid);
-  if (process < 0) return false;
-  const bool marked = carries(pid, mark);
-  if (marked) ::syscall(SYS_pidfd_send_signal, process, SIGKILL, nullptr, 0);
-  ::close(process);
-  return marked;
-}
-
-bool is_exiting(pid_t pid) {
-  constexpr unsigned kExiting = 0x4;  // PF_EXITING, see proc(5): the flags are the ninth field
-  const auto path = "/proc/" + std::to_string(pid) + "/stat";
+  if (process < 0) return MarkFate::other;
+  const auto path = "/proc/" + std::to_string(pid) + "/environ";
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return true;
-  std::string text;
-  read_all(file, text, kReadBytes);
-  ::close(file);
-  auto at = text.rfind(')');  // the second field is the program's name: anything, in brackets
-  for (int field = 2; field < 9 && at != std::string::npos; ++field) at = text.find(' ', at + 1);
-  unsigned flags = kExiting;
-  if (at != std::string::npos) std::from_chars(text.data() + at + 1, text.data() + text.size(), flags);
-  return (flags & kExiting) != 0;
+  const bool foreign = file < 0 && errno != ESRCH;  // another user's; ESRCH: it is exiting
+  std::string environment;
+  if (file >= 0) {
+    read_all(file, environment, kMaxEnvironment);
+    ::close(file);
+  }
+  auto fate = MarkFate::other;
+  if (contains_mark(environment, mark)) {
+    fate = MarkFate::killed;
+    ::syscall(SYS_pidfd_send_signal, process, SIGKILL, nullptr, 0);
+  } else if (environment.empty() && !foreign) {
+    fate = judge_unmarked(pid);
+  }
+  ::close(process);
+  return fate;
 }
 
 bool kill_all_marked(std::string_view mark, Duration limit) {
   const MonoTime end = read_mono_clock() + limit;
   const pid_t self = ::getpid();
+  int clean_scans = 0;  // one may miss a process that executes another program just then
   while (true) {
     bool found = false;
     const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/proc"), ::closedir);
@@ -86,10 +106,12 @@ bool kill_all_marked(std::string_view mark, Duration limit) {
       pid_t pid = 0;
       const auto [rest, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
       if (error == std::errc() && rest == name.data() + name.size() && pid != self) {
-        found = kill_if_marked(pid, mark) || found;
+        const auto fate = kill_if_marked(pid, mark);
+        found = found || fate == MarkFate::killed || fate == MarkFate::unclear;
       }
     }
-    if (!found) return true;
+    clean_scans = found ? 0 : clean_scans + 1;
+    if (clean_scans == 2) return true;
     if (read_mono_clock() >= end) return false;
     const timespec pause{0, 2'000'000};
     ::nanosleep(&pause, nullptr);

@@ -5,6 +5,7 @@
 // the end of its supervisor. Any thread.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,14 +19,18 @@ namespace ringmaster {
 // A descriptor of the process that `pid` names now; -1: there is none. The caller closes it.
 int open_process(pid_t pid);
 
-// SIGKILLs `pid` if its environment carries a mark with this prefix; answers whether it did.
-bool kill_if_marked(pid_t pid, std::string_view mark);
+enum class MarkFate : std::uint8_t {
+  other,    // carries another mark or none, for good
+  killed,   // carried it, and has SIGKILL now
+  exiting,  // runs no program any more; tells nothing, and may still leave children
+  unclear,  // just executes another program: ask again
+  cleared,  // its environment is empty, or for some microseconds seems so while it executes another program
+};
+// SIGKILLs `pid` if its environment carries a mark with this prefix.
+MarkFate kill_if_marked(pid_t pid, std::string_view mark);
 
-// Whether `pid` is on its way out or a zombie: its environment is gone, its own children may not have a new
-// parent yet.
-bool is_exiting(pid_t pid);
-
-// SIGKILLs all processes with that mark until none is left; false: some were when `limit` had passed.
+// SIGKILLs all processes with that mark until none of them runs any more; false: some were when `limit` had
+// passed.
 bool kill_all_marked(std::string_view mark, Duration limit);
 
 // The caller's children, adopted ones included. Keeps its file open: a look costs one read.

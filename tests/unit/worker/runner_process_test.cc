@@ -1,6 +1,7 @@
 // ProcessRunner and its supervisor with real processes: how attempts start and what they are given.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "tests/unit/worker/runner_fixture.h"
 
@@ -156,6 +157,17 @@ TEST_F(ProcessRunnerTest, InheritsNoDescriptor) {
               ElementsAre("0", "1", "2", "3"));
 }
 
+TEST_F(ProcessRunnerTest, HasTheDaemonsLimitOfOpenFilesNotTheSupervisors) {
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+  rlimit lower = limit;
+  lower.rlim_cur = 500;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &lower), 0);
+  RunnerWorld world(directory_.path() + "/other");
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  EXPECT_EQ(world.run(R"({"shell":"ulimit -n"})").output_tail, "500\n");
+}
+
 TEST_F(ProcessRunnerTest, StartsWithDefaultSignalsNoneOfThemBlocked) {
   const auto result = world_.run(R"({"argv":["grep","^Sig[PBI]","/proc/self/status"]})");
   EXPECT_EQ(result.output_tail,
@@ -193,6 +205,19 @@ TEST_F(ProcessRunnerTest, BoundsTheLogOfAFlood) {
 
 TEST_F(ProcessRunnerTest, KeepsBytesThatAreNoText) {
   EXPECT_EQ(world_.run(R"({"shell":"printf '\\377\\000\\303'"})").output_tail, std::string("\xff\0\xc3", 3));
+}
+
+TEST_F(ProcessRunnerTest, LosesNoResultWhileTheDaemonDoesNotRead) {
+  LinePipe pipe(directory_.path() + "/pipe");
+  constexpr int kAttempts = 200;  // 3 MiB of results: far more than a socket holds
+  for (int i = 1; i < kAttempts; ++i) world_.start(token_of(i), R"({"shell":"yes | head -c 20000"})");
+  world_.start(token_of(kAttempts), R"({"shell":"echo last > )" + pipe.path() + R"("})");
+  ASSERT_TRUE(world_.run_until([&] { return !world_.handler.started.empty(); }));
+  EXPECT_EQ(pipe.line(), "last");
+  ASSERT_TRUE(world_.run_until([&] { return world_.handler.finished.size() == kAttempts; }));
+  for (const auto& [token, result] : world_.handler.finished) {
+    EXPECT_EQ(result.output_tail.size(), token == token_of(kAttempts) ? 0 : kMaxOutputTail);
+  }
 }
 
 TEST_F(ProcessRunnerTest, RunsThousandsAndLeaksNothing) {
