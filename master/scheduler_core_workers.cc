@@ -128,8 +128,11 @@ void SchedulerCore::on_status(Worker& worker, const WorkerStatus& status) {
 void SchedulerCore::on_inventory(Worker& worker, Inventory inventory, Now now) {
   if (!worker.announcements.contains(inventory.sequence)) return;  // of an older life of this link
   for (const HeldAttempt& held : inventory.held) {
-    worker.seen.insert(held.token.task);
-    if (shards_.owns(held.token.task.shard())) on_held(worker, held, now);
+    if (!shards_.owns(held.token.task.shard())) continue;
+    on_held(worker, held, now);
+    // An older token of the task says nothing about the one that we sent.
+    const Entry* entry = find(held.token.task);
+    if (entry != nullptr && entry->token == held.token) worker.seen.insert(held.token.task);
   }
   if (!inventory.superseded.empty()) {
     LOG(WARNING) << "worker " << worker.id << " knows higher epochs for " << inventory.superseded.size()

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -16,25 +17,50 @@ class NodeLoop final : public Loop {
 
   MonoTime now() const override { return base_.now(); }
   WallTime wall_now() const override { return base_.wall_now(); }
-  void post(Callback fn) override { base_.post(wrap(std::move(fn))); }
-  TimerId after(Duration delay, Callback fn) override { return base_.after(delay, wrap(std::move(fn))); }
-  void cancel(TimerId id) override { base_.cancel(id); }
+  void post(Callback fn) override { base_.post(wrap(0, std::move(fn))); }
+  TimerId after(Duration delay, Callback fn) override {
+    const TimerId mine = ++last_timer_;
+    timers_[mine] = base_.after(delay, wrap(mine, std::move(fn)));
+    return mine;
+  }
+  void cancel(TimerId id) override {
+    const auto it = timers_.find(id);
+    if (it == timers_.end()) return;
+    base_.cancel(it->second);
+    std::erase_if(held_, [id](const auto& held) { return held.first == id; });
+    timers_.erase(it);
+  }
   std::uint64_t random() override { return base_.random(); }
 
   void freeze() { frozen_ = true; }
   void thaw() {
     frozen_ = false;
-    for (Callback& fn : std::exchange(held_, {})) base_.post(wrap(std::move(fn)));
+    for (std::size_t i = 0; i < held_.size(); ++i) {
+      base_.post([this, alive = std::weak_ptr<int>(alive_)] {
+        if (!alive.expired()) run_held();
+      });
+    }
   }
   bool frozen() const { return frozen_; }
 
  private:
-  Callback wrap(Callback fn) {
-    return [this, alive = std::weak_ptr<int>(alive_), fn = std::move(fn)]() mutable {
+  // In order, each when its turn comes: an earlier one may cancel a later one.
+  void run_held() {
+    if (frozen_ || held_.empty()) return;
+    auto [id, fn] = std::move(held_.front());
+    held_.pop_front();
+    timers_.erase(id);
+    fn();
+  }
+
+  Callback wrap(TimerId id, Callback fn) {
+    return [this, id, alive = std::weak_ptr<int>(alive_), fn = std::move(fn)]() mutable {
       if (alive.expired()) return;
-      if (frozen_) {
-        held_.push_back(std::move(fn));
+      if (frozen_ || !held_.empty()) {  // what was held runs first
+        held_.emplace_back(id, std::move(fn));
+        if (!frozen_) base_.post([this, alive] { if (!alive.expired()) run_held(); });
       } else {
+        timers_.erase(id);
         fn();
       }
     };
@@ -42,7 +68,9 @@ class NodeLoop final : public Loop {
 
   ManualLoop& base_;
   bool frozen_ = false;
-  std::deque<Callback> held_;
+  std::deque<std::pair<TimerId, Callback>> held_;
+  std::map<TimerId, TimerId> timers_;  // ours to the base loop's
+  TimerId last_timer_ = 0;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "base/time.h"
+#include "tests/sim/story.h"
 
 namespace ringmaster {
 
@@ -113,6 +114,7 @@ class Simulation {
   void submit_some();
   void submit_to(MasterProcess& master);
   void calm_down();
+  void tell_state();
   bool settled() const;
   void step_until(const std::function<bool()>& done, MonoTime end);
 
@@ -405,6 +407,31 @@ void Simulation::calm_down() {
   store_faults_.slow = store_faults_.unavailable = store_faults_.unknown = 0;
 }
 
+// For a trace: what each master makes of what is left.
+void Simulation::tell_state() {
+  for (const auto& [id, master] : masters_) {
+    const SchedulerCore& core = master->node.core();
+    tell(id + " owns " + std::to_string(core.shards().count()) + " shards, holds " +
+         std::to_string(core.tasks_in_memory()) + " tasks");
+    for (const auto& lane : core.lanes()) {
+      tell("  lane " + lane.group + ": " + std::to_string(lane.waiting_in_memory) + " waiting, " +
+           std::to_string(lane.dispatched) + " dispatched, " + std::to_string(lane.workers) + " workers" +
+           (lane.more_in_store ? ", more in the store" : ""));
+    }
+    for (const WorkerView& w : core.workers()) {
+      tell("  worker " + w.id + (w.registered ? " registered" : "") + (w.connected ? " connected" : "") +
+           (w.draining ? " draining" : "") + ", credit " + std::to_string(w.credit_limit) + ", outstanding " +
+           std::to_string(w.outstanding));
+    }
+    for (const auto& [task, row] : database_.tasks()) {
+      if (!core.shards().owns(task.shard())) continue;
+      const auto live = core.live(task);
+      tell("  " + to_string(task) + (live ? " is " + std::string(to_string(live->state)) + " " + live->worker : " is not in memory") +
+           ", group " + row.row.task.group + ", run_at " + format_time(row.row.run_at));
+    }
+  }
+}
+
 bool Simulation::settled() const {
   if (!database_.tasks().empty()) return false;
   for (const auto& [id, disk] : disks_) {
@@ -425,6 +452,11 @@ void Simulation::step_until(const std::function<bool()>& done, MonoTime end) {
 
 SimReport Simulation::run() {
   for (int i = 0; i < 20; ++i) loop_.random();
+  if (options_.trace) {
+    network_.observer = [this](const std::string& from, const std::string& to, const Message& message) {
+      tell(from + " -> " + to + ": " + ringmaster::tell(message));
+    };
+  }
   draw_weather();
   plant();
   to_submit_ = 30 + below(60);
@@ -437,6 +469,7 @@ SimReport Simulation::run() {
   calm_down();
   step_until([this] { return to_submit_ == 0 && settled(); }, loop_.now() + kCalm);
   if (witness_.violations().empty()) witness_.check_end();
+  if (!witness_.violations().empty()) tell_state();
   for (const auto& [id, disk] : disks_) {
     if (witness_.violations().empty() && !disk.contents.results.empty()) {
       return {{id + "'s spool still holds " + std::to_string(disk.contents.results.size()) + " results"}, steps_, 0, 0, {}};

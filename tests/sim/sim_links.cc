@@ -114,6 +114,7 @@ void SimNetwork::arrive(const std::shared_ptr<Channel>& channel, int to, Message
   SimLinks& owner = *end.owner;
   owner.loop_.post([&owner, channel, to, message = std::move(message), late = faults.keep_replaced]() mutable {
     End& mine = channel->ends[to];
+    if (mine.up && owner.network_.observer) owner.network_.observer(mine.peer.node_id, owner.node_id_, message);
     if (mine.up) {
       owner.handler_.on_message(mine.link, std::move(message));
     } else if (late) {  // planted: read it as if the newer channel had brought it

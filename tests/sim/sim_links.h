@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -34,6 +35,8 @@ class SimNetwork {
   explicit SimNetwork(ManualLoop& loop) : loop_(loop) {}
 
   NetworkFaults faults;
+  // For a trace: told of each message as it is read by its receiver.
+  std::function<void(const std::string& from, const std::string& to, const Message&)> observer;
 
   // Cuts or heals one direction between two addresses. Cut channels die after the dead-peer time-out.
   void cut(const std::string& from, const std::string& to) { cuts_.insert({from, to}); }

@@ -136,6 +136,22 @@ TEST(SchedulerCoreLoss, ADispatchThatDiedWithItsChannelIsSentAgainWithTheSameTok
   EXPECT_EQ(h.dispatched()[0], (std::pair<LinkId, Token>{again, h.token}));
 }
 
+TEST(SchedulerCoreLoss, AnInventoryOfAnOlderAttemptDoesNotVouchForTheNewerOne) {
+  Dispatched h({.retry = {.max_attempts = 3, .backoff = Duration{0}}});
+  h.report(h.w1, h.token, Outcome::failed);
+  h.take();
+  h.commit();
+  h.take();
+  ASSERT_THAT(h.dispatched(), SizeIs(1));
+  const Token second = h.dispatched()[0].second;
+  h.core.on_link_down(h.w1, h.now);  // the dispatch died with it
+  const LinkId again = h.connect("w1", Incarnation{101}, {{h.token, HeldState::finished, {}}});
+  h.core.on_message(again, WorkerStatus{.credit_limit = 10}, h.now);
+  h.take();
+  ASSERT_THAT(h.dispatched(), SizeIs(1));
+  EXPECT_EQ(h.dispatched()[0], (std::pair<LinkId, Token>{again, second}));
+}
+
 TEST(SchedulerCoreLoss, ANewLifeWithoutTheAttemptIsAVerdictNeverAResend) {
   Dispatched h;
   h.core.on_link_down(h.w1, h.now);
