@@ -142,6 +142,7 @@ class Cluster:
         )  # fmt: skip
         if migrated.returncode != 0:
             raise ClusterError(f"ringmaster migrate failed:\n{migrated.stderr.strip()}")
+        self.write_environment()
         for master in self.plan["masters"]:
             self.start_daemon(master["id"], self.master_command(master))
         for worker in self.plan["workers"]:
@@ -153,9 +154,8 @@ class Cluster:
                   f" (pid {process.pid()})")  # fmt: skip
         for worker in self.plan["workers"]:
             process = self.process(worker["id"])
-            process.wait_ready(lambda name=worker["id"]: name in self.connected_workers(), 60)
+            process.wait_ready(lambda name=worker["id"]: name in self.connected_workers(), 60, interval=0.1)
             print(f"  worker {worker['id']}   rpc 127.0.0.1:{worker['rpc']}, {slots} slots (pid {process.pid()})")
-        self.write_environment()
 
     def start_daemon(self, name, command):
         process = self.process(name)
@@ -168,14 +168,16 @@ class Cluster:
     def connected_workers(self):
         try:
             return {worker["id"] for worker in self.ask_ctl("worker", "list") if worker["connected"]}
-        except subprocess.CalledProcessError:
-            return set()
+        except ClusterError:
+            return set()  # not yet
 
     def ask_ctl(self, *arguments):
         """What ringctl lists as JSON: one document a line, or an array of them."""
         command = self.ctl("-o", "json", *arguments)
-        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        found = [json.loads(line) for line in text.splitlines() if line.strip()]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        if answer.returncode != 0:
+            raise ClusterError(f"ringctl {' '.join(arguments)} failed: {answer.stderr.strip()}")
+        found = [json.loads(line) for line in answer.stdout.splitlines() if line.strip()]
         return found[0] if len(found) == 1 and isinstance(found[0], list) else found
 
     def write_environment(self):

@@ -74,8 +74,9 @@ class Process:
         except (FileNotFoundError, ProcessLookupError):
             return None
         # A wrapper such as setpriv replaces itself by a tail of the command; a script is its interpreter's argument.
+        # In the middle of an exec there are no arguments; the start time has identified it by then.
         command = {part.encode() for part in record["command"]}
-        return record["pid"] if command & set(arguments[:2]) else None
+        return record["pid"] if arguments == [b""] or command & set(arguments[:2]) else None
 
     def command(self):
         """The command of the living process, or None."""
@@ -106,15 +107,15 @@ class Process:
         except FileNotFoundError:
             return ""
 
-    def wait_ready(self, probe, seconds):
-        """Waits until probe() is true; ClusterError with the end of the log if the process ends or time is up."""
+    def wait_ready(self, probe, seconds, interval=0.02):
+        """Waits until probe() is true; a ClusterError with the end of its log if it ends or time is up."""
         deadline = time.monotonic() + seconds
         while not probe():
             if self.pid() is None:
                 raise ClusterError(f"{self.name} ended while starting; the end of {self.log}:\n{self.log_tail()}")
             if time.monotonic() > deadline:
                 raise ClusterError(f"{self.name} was not ready after {seconds} s; see {self.log}:\n{self.log_tail()}")
-            time.sleep(0.02)
+            time.sleep(interval)
 
 
 def stop_all(processes, grace):
