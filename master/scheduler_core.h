@@ -247,8 +247,8 @@ class SchedulerCore {
   void on_held(Worker& worker, const HeldAttempt& held, Now now);
   void end_inventory(Worker& worker, std::uint64_t sequence, Now now);
   void on_acks(Worker& worker, const AckBatch& batch);
-  void on_results(LinkId link, ResultBatch batch, Now now);
-  void on_result(LinkId link, ResultReport report, Now now);
+  void on_results(Worker& worker, ResultBatch batch, Now now);
+  void on_result(Worker& worker, LinkId link, ResultReport report, Now now);
   void on_started(const StartedBatch& batch, Now now);
   void on_status(Worker& worker, const WorkerStatus& status);
   void declare_lost(Worker& worker, bool known_dead, Now now);

@@ -197,10 +197,10 @@ void SchedulerCore::settle_inquiry(Lookup& answer, Inquiry inquiry, Now now) {
     return;
   }
   answer.row->run_at = std::min(answer.row->run_at, now.wall);
-  admit(std::move(*answer.row), now);
+  if (find(answer.id) == nullptr) admit(std::move(*answer.row), now);
   Entry* entry = find(answer.id);
   if (entry == nullptr) return;
-  if (inquiry.report) return on_result(inquiry.link, std::move(*inquiry.report), now);
+  if (inquiry.report) return on_result(*inquiry.worker, inquiry.link, std::move(*inquiry.report), now);
   if (inquiry.held->token.attempt == entry->row.attempt) {
     return place(*entry, *inquiry.worker, inquiry.incarnation, *inquiry.held, inquiry.link, now);
   }

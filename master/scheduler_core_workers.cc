@@ -104,7 +104,7 @@ void SchedulerCore::on_message(LinkId link, Message message, Now now) {
   Worker& worker = *it->second;
   std::visit(Overloaded{[&](Inventory& m) { on_inventory(worker, std::move(m), now); },
                         [&](AckBatch& m) { on_acks(worker, m); },
-                        [&](ResultBatch& m) { on_results(link, std::move(m), now); },
+                        [&](ResultBatch& m) { on_results(worker, std::move(m), now); },
                         [&](StartedBatch& m) { on_started(m, now); }, [&](WorkerStatus& m) { on_status(worker, m); },
                         [](auto&) {}},  // what masters say to workers is no business of ours
              message);
@@ -238,18 +238,24 @@ void SchedulerCore::on_started(const StartedBatch& batch, Now now) {
   }
 }
 
-void SchedulerCore::on_results(LinkId link, ResultBatch batch, Now now) {
-  links_.find(link)->second->busy = false;  // what ended made room
+void SchedulerCore::on_results(Worker& worker, ResultBatch batch, Now now) {
+  worker.busy = false;  // what ended made room
+  const LinkId link = worker.link;
   for (ResultReport& report : batch.items) {
-    if (shards_.owns(report.token.task.shard())) on_result(link, std::move(report), now);
+    if (shards_.owns(report.token.task.shard())) on_result(worker, link, std::move(report), now);
   }
 }
 
-void SchedulerCore::on_result(LinkId link, ResultReport report, Now now) {
+void SchedulerCore::on_result(Worker& worker, LinkId link, ResultReport report, Now now) {
   Entry* entry = find(report.token.task);
-  if (entry == nullptr) return inquire(*links_.find(link)->second, report.token.task, std::move(report), std::nullopt);
+  if (entry == nullptr) return inquire(worker, report.token.task, std::move(report), std::nullopt);
+  if (report.token.attempt < entry->row.attempt) return acknowledge(link, report.token, ResultFate::stale);
   if (entry->phase == Phase::ending) {
-    if (entry->token == report.token) entry->report_link = link;  // told again on a newer link: answer there
+    if (entry->token == report.token) {
+      entry->report_link = link;  // told again on a newer link: answer there
+    } else {
+      inquire(worker, report.token.task, std::move(report), std::nullopt);  // when it is over
+    }
     return;
   }
   const bool dispatched = entry->phase != Phase::waiting && entry->phase != Phase::delayed;
@@ -257,9 +263,8 @@ void SchedulerCore::on_result(LinkId link, ResultReport report, Now now) {
     return acknowledge(link, report.token, ResultFate::stale);
   }
   entry->token = report.token;
-  const auto teller = links_.find(link);
-  std::string worker = !dispatched && teller != links_.end() ? teller->second->id : entry->row.worker;
-  finish_attempt(*entry, std::move(report.result), std::move(worker), link, now);
+  std::string ran_on = dispatched ? entry->row.worker : worker.id;
+  finish_attempt(*entry, std::move(report.result), std::move(ran_on), link, now);
 }
 
 // Not in memory means asking PostgreSQL.

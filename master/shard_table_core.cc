@@ -4,6 +4,8 @@ namespace ringmaster {
 
 void ShardTable::set_masters(std::vector<std::string> names) {
   if (names.empty()) return;
+  // We live, whatever the registry shows: shards are not given up because our own node is late or was swept away.
+  names.push_back(self_);
   const HashRing ring(std::move(names));
   for (int i = 0; i < kShardCount; ++i) {
     target_[static_cast<std::size_t>(i)] = std::string(*ring.owner("shard/" + std::to_string(i)));

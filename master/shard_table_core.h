@@ -16,7 +16,7 @@ class ShardTable {
  public:
   explicit ShardTable(std::string self) : self_(std::move(self)) {}
 
-  // The masters that the registry shows, in any order. An empty list changes nothing.
+  // The masters that the registry shows, in any order, and ourselves. An empty list changes nothing.
   void set_masters(std::vector<std::string> names);
   // Who should own it now; empty while no master list is known.
   const std::string& should_own(ShardId shard) const { return target_[shard]; }

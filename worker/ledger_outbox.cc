@@ -85,7 +85,11 @@ void Ledger::queue_results_of(const std::array<bool, kShardCount>& shards) {
     if (shards[task.shard()]) results.push_back(&entry);
   }
   std::ranges::sort(results, {}, &Finished::sequence);
-  for (Finished* entry : results) queue_report(*entry);
+  for (Finished* entry : results) {
+    // Said on this link before, and unanswered: the master that was told may have given the shard up since.
+    unreport(*entry);
+    queue_report(*entry);
+  }
 }
 
 std::vector<Ledger::Outgoing> Ledger::take_outgoing() {
