@@ -15,13 +15,11 @@
 #include <boost/asio/write.hpp>
 
 #include "base/asio_loop.h"
+#include "bench/bench.h"
 #include "rpc/message_codec.h"
 #include "rpc/tcp_links.h"
 
 namespace ringmaster {
-
-int bench_rpc(int argc, char** argv);
-
 namespace {
 
 namespace asio = boost::asio;

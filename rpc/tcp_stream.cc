@@ -8,6 +8,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <boost/system/system_error.hpp>
 #include <fcntl.h>
 #include <glog/logging.h>
 #include <netinet/tcp.h>
@@ -191,12 +192,7 @@ struct TcpConnect::State : std::enable_shared_from_this<State> {
 
   void start(AsioLoop& loop, Duration timeout) {
     const auto where = split(address);
-    if (!where) {
-      loop.post([self = shared_from_this(), why = where.error().message] {
-        self->fail_as(DialError::unreachable, why);
-      });
-      return;
-    }
+    if (!where) return fail_later(loop, where.error().message);
     deadline.expires_after(timeout);
     deadline.async_wait([self = shared_from_this()](const error_code& cancelled) {
       if (!cancelled) self->fail_as(DialError::unreachable, "no answer from " + self->address + " in time");
@@ -208,12 +204,22 @@ struct TcpConnect::State : std::enable_shared_from_this<State> {
                            [self = shared_from_this()](const error_code& error) { self->connected(error); });
       return;
     }
-    // Names are looked up on a thread of the library's own.
-    resolver.async_resolve(
-        where->host, std::to_string(where->port),
-        [self = shared_from_this()](const error_code& error, tcp::resolver::results_type found) {
-          self->resolved(error, std::move(found));
-        });
+    // Names are looked up on a thread of the library's own; it throws if it cannot have one.
+    try {
+      resolver.async_resolve(
+          where->host, std::to_string(where->port),
+          [self = shared_from_this()](const error_code& error, tcp::resolver::results_type found) {
+            self->resolved(error, std::move(found));
+          });
+    } catch (const boost::system::system_error& error) {
+      fail_later(loop, "cannot resolve " + address + ": " + error.what());
+    }
+  }
+
+  // From start(), whose caller must not be called back yet.
+  void fail_later(AsioLoop& loop, std::string why) {
+    loop.post(
+        [self = shared_from_this(), why = std::move(why)] { self->fail_as(DialError::unreachable, why); });
   }
 
   void resolved(const error_code& error, tcp::resolver::results_type found) {
