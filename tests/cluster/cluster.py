@@ -156,6 +156,8 @@ class Cluster:
             process = self.process(worker["id"])
             process.wait_ready(lambda name=worker["id"]: name in self.connected_workers(), 60, interval=0.1)
             print(f"  worker {worker['id']}   rpc 127.0.0.1:{worker['rpc']}, {slots} slots (pid {process.pid()})")
+        # The first master takes all shards and hands the others theirs once it sees them.
+        self.process(self.plan["masters"][0]["id"]).wait_ready(self.every_shard_is_owned, 60, interval=0.1)
 
     def start_daemon(self, name, command):
         process = self.process(name)
@@ -170,6 +172,12 @@ class Cluster:
             return {worker["id"] for worker in self.ask_ctl("worker", "list") if worker["connected"]}
         except ClusterError:
             return set()  # not yet
+
+    def every_shard_is_owned(self):
+        try:
+            return self.ask_ctl("cluster", "status")[0]["shards_unowned"] == 0
+        except ClusterError:
+            return False
 
     def ask_ctl(self, *arguments):
         """What ringctl lists as JSON: one document a line, or an array of them."""
@@ -308,6 +316,9 @@ def main():
     forget_other_clusters()
     try:
         return run(Cluster(arguments.name), arguments)
+    except BrokenPipeError:  # `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except ClusterError as error:
         print(f"dev cluster: {error}", file=sys.stderr)
         return 1

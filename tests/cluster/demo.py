@@ -203,7 +203,7 @@ def run_and_stop(cluster, arguments):
         code = 0
     except (ClusterError, Failure, subprocess.CalledProcessError) as error:
         print(f"dev demo: {error}\nits logs stay in {cluster.state / 'logs'}", file=sys.stderr)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         code = 130
         print("interrupted", file=sys.stderr)
     finally:
