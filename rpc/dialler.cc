@@ -58,7 +58,8 @@ void Dialler::connected(TcpConnect::Outcome outcome) {
 void Dialler::opened(std::expected<Opening::Opened, Opening::Failure> outcome) {
   opening_.reset();
   if (!outcome) return failed(outcome.error().error, outcome.error().reason);
-  owner_.on_dialled(std::move(*outcome));
+  const Handshake::Target target = target_;  // the owner may destroy us
+  owner_.on_dialled(target, std::move(*outcome));
 }
 
 void Dialler::failed(DialError error, const std::string& reason) {

@@ -24,7 +24,7 @@ class Dialler {
     virtual ~Owner() = default;
     virtual Identity identity() const = 0;
     virtual const std::string& secret() const = 0;
-    virtual void on_dialled(Opening::Opened opened) = 0;
+    virtual void on_dialled(const Handshake::Target& target, Opening::Opened opened) = 0;
     // A next try is already scheduled. May destroy the dialler.
     virtual void on_failed(const Handshake::Target& target, DialError error, const std::string& reason) = 0;
   };

@@ -50,7 +50,8 @@ class LinkHandler {
 class Links {
  public:
   virtual ~Links() = default;
-  // Keeps a channel to this peer up, redialling until undial. A new address for a known peer redials there.
+  // Keeps a channel to this peer up, redialling until undial. No node id: whoever of this role answers there.
+  // A new address for a known peer redials there.
   virtual void dial(Role role, const std::string& node_id, const std::string& address) = 0;
   virtual void undial(Role role, const std::string& node_id) = 0;
   // False: the link is gone (or just closed, because the peer reads too slowly). True says nothing about

@@ -34,6 +34,8 @@ struct TcpLinks::Link final : Channel::Handler {
   const LinkId id;
   const PeerInfo peer;
   std::shared_ptr<Channel> channel;
+  bool dialled_unnamed = false;  // keeps a dialler satisfied that did not say whom it expects
+  bool replaced = false;
   bool closing = false;  // close() was called: on_link_down is on its way
   std::size_t open_requests = 0;
 };
@@ -129,8 +131,8 @@ void TcpLinks::undial(Role role, const std::string& node_id) {
   });
 }
 
-void TcpLinks::on_dialled(Opening::Opened opened) {
-  adopt(std::move(opened), true);
+void TcpLinks::on_dialled(const Handshake::Target& target, Opening::Opened opened) {
+  adopt(std::move(opened), true, target.node_id.empty());
 }
 
 void TcpLinks::on_failed(const Handshake::Target& target, DialError error, const std::string& reason) {
@@ -159,7 +161,7 @@ void TcpLinks::on_accept(std::unique_ptr<Stream> stream) {
 
 void TcpLinks::on_accepted(Opening::Opened opened) {
   const Peer peer{opened.peer.role, opened.peer.node_id};
-  if (!must_wait_for_own_try(peer)) return adopt(std::move(opened), false);
+  if (!must_wait_for_own_try(peer)) return adopt(std::move(opened), false, false);
   auto bound = std::make_unique<Timer>(loop_);
   bound->start(kHoldLimit, [this, peer] { adopt_held(peer); });
   held_.insert_or_assign(peer, Held{std::move(opened), std::move(bound)});
@@ -173,14 +175,18 @@ bool TcpLinks::must_wait_for_own_try(const Peer& peer) const {
 
 void TcpLinks::adopt_held(const Peer& peer) {
   auto held = held_.extract(peer);
-  if (held) adopt(std::move(held.mapped().opened), false);
+  if (held) adopt(std::move(held.mapped().opened), false, false);
 }
 
-void TcpLinks::adopt(Opening::Opened opened, bool dialled_by_us) {
+void TcpLinks::adopt(Opening::Opened opened, bool dialled_by_us, bool dialled_unnamed) {
   const Peer peer{opened.peer.role, opened.peer.node_id};
   held_.erase(peer);
-  if (const auto older = by_peer_.find(peer); older != by_peer_.end())
-    take_down(older->second, "replaced by a newer channel of the same peer");
+  if (const auto older = by_peer_.find(peer); older != by_peer_.end()) {
+    Link& link = *links_.at(older->second);
+    link.replaced = true;
+    dialled_unnamed |= link.dialled_unnamed;
+    take_down(link.id, "replaced by a newer channel of the same peer");
+  }
   if (shut_down_) return;  // the handler may have done that, when it heard
 
   const LinkId id = ++last_link_;
@@ -199,8 +205,9 @@ void TcpLinks::adopt(Opening::Opened opened, bool dialled_by_us) {
                                    .hard_bound = options_.hard_bound};
   link.channel = std::make_shared<Channel>(loop_, std::move(opened.stream), std::move(opened.decoder),
                                            channel_options, link, opened.first_bytes);
+  link.dialled_unnamed = dialled_unnamed;
   by_peer_[peer] = id;
-  if (const auto dialler = diallers_.find(peer); dialler != diallers_.end()) dialler->second->rest();
+  for (Dialler* const dialler : diallers_of(peer, dialled_unnamed)) dialler->rest();
   handler_.on_link_up(id, link.peer);
   if (!link.closing) link.channel->start();
 }
@@ -220,8 +227,16 @@ void TcpLinks::take_down(LinkId id, const std::string& reason) {
   const std::string why = reason;  // may live in what the handler destroys
   handler_.on_link_down(id, link.peer, why);
   calls_.fail_link(id, sent, why);
-  const auto dialler = diallers_.find(peer);
-  if (dialler != diallers_.end() && !by_peer_.contains(peer)) dialler->second->resume();
+  if (link.replaced) return;
+  for (Dialler* const dialler : diallers_of(peer, link.dialled_unnamed)) dialler->resume();
+}
+
+std::vector<Dialler*> TcpLinks::diallers_of(const Peer& peer, bool unnamed) const {
+  std::vector<Dialler*> found;
+  if (const auto named = diallers_.find(peer); named != diallers_.end()) found.push_back(named->second.get());
+  if (const auto any = diallers_.find({peer.first, ""}); unnamed && any != diallers_.end())
+    found.push_back(any->second.get());
+  return found;
 }
 
 void TcpLinks::close(LinkId id, const std::string& reason) {

@@ -19,6 +19,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/asio_loop.h"
 #include "base/result.h"
@@ -99,15 +100,17 @@ class TcpLinks final : public Links, private Dialler::Owner {
 
   Identity identity() const override;
   const std::string& secret() const override { return options_.secret; }
-  void on_dialled(Opening::Opened opened) override;
+  void on_dialled(const Handshake::Target& target, Opening::Opened opened) override;
   void on_failed(const Handshake::Target& target, DialError error, const std::string& reason) override;
 
   void on_accept(std::unique_ptr<Stream> stream);
   void on_accepted(Opening::Opened opened);
   bool must_wait_for_own_try(const Peer& peer) const;
-  void adopt(Opening::Opened opened, bool dialled_by_us);
+  void adopt(Opening::Opened opened, bool dialled_by_us, bool dialled_unnamed);
   void adopt_held(const Peer& peer);
   void take_down(LinkId id, const std::string& reason);
+  // The diallers that this link satisfies: by its peer's name, and perhaps one that did not know the name.
+  std::vector<Dialler*> diallers_of(const Peer& peer, bool unnamed) const;
   void end_gracefully(Link& link, const std::string& reason);
   void drained(Channel* channel);
 

@@ -155,6 +155,25 @@ TEST_P(LinksContract, ANewAddressIsDialledThere) {
   ASSERT_TRUE(until([&] { return master->links_up() == 1; }));
 }
 
+TEST_P(LinksContract, WithoutANameWhoeverAnswersIsTakenAndDialledAgain) {
+  master->dial(Role::worker, "", worker->listen());
+  ASSERT_TRUE(until([&] { return master->links_up() == 1 && worker->links_up() == 1; }));
+  EXPECT_EQ(master->last(Kind::up)->peer.node_id, "w");
+  worker->close(worker->link(), "go away");
+  ASSERT_TRUE(until([&] { return master->count(Kind::up) == 2 && worker->links_up() == 1; }));
+  settle();
+  EXPECT_EQ(master->count(Kind::up), 2u);
+}
+
+TEST_P(LinksContract, ANameAndNoNameForOnePeerEndWithOneLink) {
+  connect();
+  master->dial(Role::worker, "", worker_address);
+  ASSERT_TRUE(until([&] { return master->count(Kind::up) == 2; }));
+  settle();
+  EXPECT_EQ(master->count(Kind::up), 2u) << "the two dials do not fight";
+  EXPECT_EQ(master->links_up(), 1u);
+}
+
 TEST_P(LinksContract, TheSameAddressAgainChangesNothing) {
   connect();
   master->dial(Role::worker, "w", worker_address);
