@@ -45,8 +45,7 @@ double median(std::vector<double>& samples) {
   return *middle;
 }
 
-// ---- raw
-// ----------------------------------------------------------------------------------------------------
+// ---- raw ------------------------------------------------------------------------------------------------
 
 // Echoes blocks of kBytes on one connection.
 class RawEcho {
@@ -109,8 +108,7 @@ class RawClient {
   std::vector<double>* samples_ = nullptr;
 };
 
-// ---- ours
-// ---------------------------------------------------------------------------------------------------
+// ---- ours -----------------------------------------------------------------------------------------------
 
 LinksOptions options(Role role, std::string node_id) {
   LinksOptions result;

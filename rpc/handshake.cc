@@ -203,10 +203,9 @@ std::string Handshake::examine(std::string_view identity) {
            name(role) + " '" + form.node_id() + "'";
   if (role == own_.role && form.node_id() == own_.node_id)
     return "wrong node: both ends are " + name(role) + " '" + own_.node_id + "'";
-  const bool meant =
-      form.expected_role() == wire::ROLE_UNSPECIFIED ||
-      (form.expected_role() == static_cast<wire::Role>(own_.role) &&
-       (form.expected_node_id().empty() || form.expected_node_id() == own_.node_id));
+  const bool meant = form.expected_role() == wire::ROLE_UNSPECIFIED ||
+                     (form.expected_role() == static_cast<wire::Role>(own_.role) &&
+                      (form.expected_node_id().empty() || form.expected_node_id() == own_.node_id));
   if (!dials_ && !meant) return "wrong node: this is " + name(own_.role) + " '" + own_.node_id + "'";
   peer_ = {form.cluster(),  role,           form.node_id(),      Incarnation{form.incarnation()},
            form.store_id(), form.version(), form.protocol_min(), form.protocol_max()};

@@ -104,8 +104,7 @@ Identity TcpLinks::identity() const {
           .version = options_.version};
 }
 
-// ---- dialling and accepting
-// ---------------------------------------------------------------------------------
+// ---- dialling and accepting -----------------------------------------------------------------------------
 
 void TcpLinks::dial(Role role, const std::string& node_id, const std::string& address) {
   if (shut_down_) return;
@@ -212,8 +211,7 @@ void TcpLinks::adopt(Opening::Opened opened, bool dialled_by_us, bool dialled_un
   if (!link.closing) link.channel->start();
 }
 
-// ---- the end of a link
-// --------------------------------------------------------------------------------------
+// ---- the end of a link ----------------------------------------------------------------------------------
 
 void TcpLinks::take_down(LinkId id, const std::string& reason) {
   const auto node = links_.extract(id);
@@ -277,8 +275,7 @@ void TcpLinks::shutdown(Callback done) {
   });
 }
 
-// ---- messages and calls
-// -------------------------------------------------------------------------------------
+// ---- messages and calls ---------------------------------------------------------------------------------
 
 bool TcpLinks::send(LinkId id, Message message) {
   const auto found = links_.find(id);

@@ -92,8 +92,7 @@ std::string to_text(const tcp::endpoint& endpoint) {
 
 }  // namespace
 
-// ---- listener
-// -----------------------------------------------------------------------------------------------
+// ---- listener -------------------------------------------------------------------------------------------
 
 struct TcpListener::State : std::enable_shared_from_this<State> {
   State(AsioLoop& loop, Duration timeout, OnAccept handler)
@@ -178,8 +177,7 @@ bool TcpListener::loopback() const {
   return state_->acceptor.local_endpoint(error).address().is_loopback();
 }
 
-// ---- one try to connect
-// -----------------------------------------------------------------------------------------
+// ---- one try to connect ---------------------------------------------------------------------------------
 
 struct TcpConnect::State : std::enable_shared_from_this<State> {
   State(AsioLoop& loop, std::string where, Duration user_time, Handler done)

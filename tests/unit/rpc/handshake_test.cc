@@ -102,6 +102,11 @@ TEST(Handshake, EachMismatchHasItsOwnReason) {
   EXPECT_THAT(reason(worker(), worker()), HasSubstr("both ends are worker 'w'"));
 }
 
+TEST(Handshake, WithoutANameAnyNodeOfTheRoleWillDo) {
+  EXPECT_TRUE(run(master(), "secret", worker(), "secret", {Role::worker, ""}).done());
+  EXPECT_TRUE(run(master(), "secret", worker(), "secret", {Role::client, ""}).both_failed());
+}
+
 TEST(Handshake, AnUnknownStoreFitsAny) {
   auto known = master();
   known.store_id = "s1";
