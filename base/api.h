@@ -1,5 +1,5 @@
-// The requests that clients make of a master (and masters of one another, when they forward). Each has one reply.
-// HTTP and the binary RPC are two spellings of this.
+// The requests that clients make of a master (and masters of one another, when they forward). Each has one
+// reply. HTTP and the binary RPC are two spellings of this.
 #pragma once
 
 #include <cstdint>
@@ -23,14 +23,16 @@ struct SubmitReply {
 
 struct GetRequest {
   TaskId id;
-  Duration wait{0};     // > 0: answer when the task is terminal or this has passed (at most 60 s), whichever is first
+  Duration wait{
+      0};  // > 0: answer when the task is terminal or this has passed (at most 60 s), whichever is first
   bool forwarded = false;  // came from a master: answer it here, never forward again
 };
 struct GetReply {
   TaskView view;
 };
 
-// Waits until all of these are terminal, or `wait` has passed; answers the state of each. For `--wait` on many tasks.
+// Waits until all of these are terminal, or `wait` has passed; answers the state of each. For `--wait` on
+// many tasks.
 struct WaitRequest {
   std::vector<TaskId> ids;  // at most 10,000
   Duration wait{0};
@@ -48,14 +50,14 @@ struct WaitReply {
 };
 
 struct ListRequest {
-  std::string ns, group, kind;      // empty: any
-  std::vector<TaskState> states;    // empty: any
-  std::optional<TaskId> after;      // keyset: ids greater than this
-  std::uint32_t limit = 100;        // 1..1000
+  std::string ns, group, kind;    // empty: any
+  std::vector<TaskState> states;  // empty: any
+  std::optional<TaskId> after;    // keyset: ids greater than this
+  std::uint32_t limit = 100;      // 1..1000
 };
 struct ListReply {
-  std::vector<TaskView> views;      // ascending id; specs and output tails are included
-  std::optional<TaskId> next;       // pass as `after`; absent at the end
+  std::vector<TaskView> views;  // ascending id; specs and output tails are included
+  std::optional<TaskId> next;   // pass as `after`; absent at the end
 };
 
 struct WorkersRequest {};
@@ -65,7 +67,7 @@ struct WorkerView {
   std::vector<std::string> groups;
   std::uint32_t slots = 0;
   bool registered = false, connected = false, draining = false;
-  std::uint32_t credit_limit = 0, outstanding = 0;  // as this master sees it
+  std::uint32_t credit_limit = 0, outstanding = 0;     // as this master sees it
   std::uint32_t queued = 0, running = 0, spooled = 0;  // as the worker last said
   WallTime started_at{};
 };
@@ -96,13 +98,13 @@ struct ClusterReply {
     bool more_in_store = false;
     std::uint32_t workers = 0;
   };
-  std::vector<Lane> lanes;  // of the answering master's shards
+  std::vector<Lane> lanes;                                 // of the answering master's shards
   std::uint64_t accepted = 0, completed = 0, retried = 0;  // since this master started
   bool store_up = false, registry_up = false;
 };
 
-using ApiRequest = std::variant<SubmitRequest, GetRequest, WaitRequest, ListRequest, WorkersRequest, MastersRequest,
-                                ClusterRequest>;
+using ApiRequest = std::variant<SubmitRequest, GetRequest, WaitRequest, ListRequest, WorkersRequest,
+                                MastersRequest, ClusterRequest>;
 using ApiReply =
     std::variant<SubmitReply, GetReply, WaitReply, ListReply, WorkersReply, MastersReply, ClusterReply>;
 
@@ -115,7 +117,8 @@ class ApiService {
   virtual void call(ApiRequest request, ApiResponder respond) = 0;
 };
 
-// Checks what a client sent, before anything else looks at it. Errors: invalid_argument with `field` and what is allowed.
+// Checks what a client sent, before anything else looks at it. Errors: invalid_argument with `field` and what
+// is allowed.
 Result<> validate(const NewTask& task);
 Result<> validate(const SubmitRequest& request);
 

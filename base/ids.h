@@ -13,10 +13,10 @@ namespace ringmaster {
 
 inline constexpr int kShardCount = 256;
 using ShardId = std::uint8_t;
-using Epoch = std::int64_t;         // fencing number of a shard; 0 = never owned
-using Attempt = std::int32_t;       // 1, 2, …
-using Generation = std::int64_t;    // of a fence row
-using LinkId = std::uint64_t;       // one channel to one peer; never reused in a process
+using Epoch = std::int64_t;       // fencing number of a shard; 0 = never owned
+using Attempt = std::int32_t;     // 1, 2, …
+using Generation = std::int64_t;  // of a fence row
+using LinkId = std::uint64_t;     // one channel to one peer; never reused in a process
 
 struct TaskId {
   std::int64_t value = 0;
@@ -24,7 +24,9 @@ struct TaskId {
   ShardId shard() const { return static_cast<ShardId>(value & 0xff); }
 };
 
-inline TaskId make_task_id(std::int64_t sequence, ShardId shard) { return TaskId{(sequence << 8) | shard}; }
+inline TaskId make_task_id(std::int64_t sequence, ShardId shard) {
+  return TaskId{(sequence << 8) | shard};
+}
 
 // One life of one daemon: random, 63 bits, never 0 in a living daemon.
 struct Incarnation {
@@ -63,5 +65,7 @@ struct std::hash<ringmaster::TaskId> {
 };
 template <>
 struct std::hash<ringmaster::Incarnation> {
-  std::size_t operator()(ringmaster::Incarnation i) const noexcept { return static_cast<std::size_t>(i.value); }
+  std::size_t operator()(ringmaster::Incarnation i) const noexcept {
+    return static_cast<std::size_t>(i.value);
+  }
 };

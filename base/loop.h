@@ -1,5 +1,5 @@
-// Loop: the single thread that a shell lives on, with its clock, timers and random numbers. Real (AsioLoop) and
-// simulated (tests/sim) loops implement it; code that sees only a Loop runs in both.
+// Loop: the single thread that a shell lives on, with its clock, timers and random numbers. Real (AsioLoop)
+// and simulated (tests/sim) loops implement it; code that sees only a Loop runs in both.
 #pragma once
 
 #include <cstdint>

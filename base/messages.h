@@ -1,5 +1,6 @@
-// What nodes say to each other, as plain values. rpc/ gives each a stable number and a protobuf form; the simulator
-// carries them through the same codec. One-way: nothing here waits for an answer, order on one channel is kept.
+// What nodes say to each other, as plain values. rpc/ gives each a stable number and a protobuf form; the
+// simulator carries them through the same codec. One-way: nothing here waits for an answer, order on one
+// channel is kept.
 #pragma once
 
 #include <optional>
@@ -18,7 +19,8 @@ struct ShardEpoch {
   bool operator==(const ShardEpoch&) const = default;
 };
 
-// ---- master to worker -------------------------------------------------------------------------------------------
+// ---- master to worker
+// -------------------------------------------------------------------------------------------
 
 // First message on every channel, and again whenever the master's shards change: "I own these".
 // The worker answers each with an Inventory for exactly these shards, and refuses lower epochs from then on.
@@ -39,8 +41,8 @@ struct DispatchBatch {
   std::vector<Dispatch> items;
 };
 
-// Fate of reported results. recorded: committed, forget it. stale: a higher token or terminal state is committed,
-// forget it too (the master kept it as late).
+// Fate of reported results. recorded: committed, forget it. stale: a higher token or terminal state is
+// committed, forget it too (the master kept it as late).
 enum class ResultFate : std::uint8_t { recorded = 0, stale = 1 };
 struct ResultAck {
   Token token;
@@ -60,7 +62,8 @@ struct MasterStatus {
   std::uint64_t demand = 0;  // tasks ready for this worker's groups and not yet sent anywhere
 };
 
-// ---- worker to master -------------------------------------------------------------------------------------------
+// ---- worker to master
+// -------------------------------------------------------------------------------------------
 
 enum class HeldState : std::uint8_t { queued = 0, running = 1, finished = 2 };
 struct HeldAttempt {
@@ -78,10 +81,10 @@ struct Inventory {
 
 enum class AckVerdict : std::uint8_t {
   accepted = 0,
-  busy = 1,      // no room: not held, send it elsewhere
-  fenced = 2,    // a higher epoch is known for its shard: not held
+  busy = 1,        // no room: not held, send it elsewhere
+  fenced = 2,      // a higher epoch is known for its shard: not held
   wrong_life = 3,  // meant for another incarnation: not held
-  returned = 4,  // was accepted, never started, given back (drain): not held any more
+  returned = 4,    // was accepted, never started, given back (drain): not held any more
 };
 struct Ack {
   Token token;
@@ -115,7 +118,7 @@ struct StartedBatch {
   std::vector<Started> items;
 };
 
-using Message = std::variant<Announce, DispatchBatch, ResultAckBatch, KillBatch, MasterStatus, Inventory, AckBatch,
-                             ResultBatch, WorkerStatus, StartedBatch>;
+using Message = std::variant<Announce, DispatchBatch, ResultAckBatch, KillBatch, MasterStatus, Inventory,
+                             AckBatch, ResultBatch, WorkerStatus, StartedBatch>;
 
 }  // namespace ringmaster

@@ -1,5 +1,5 @@
-// Result<T>: how expected failures travel. Broken invariants CHECK instead; exceptions stop at the border of the
-// library that throws them.
+// Result<T>: how expected failures travel. Broken invariants CHECK instead; exceptions stop at the border of
+// the library that throws them.
 #pragma once
 
 #include <expected>

@@ -25,7 +25,9 @@ enum class TaskState : std::uint8_t {
   timed_out = 13,
   lost = 14,
 };
-constexpr bool is_terminal(TaskState s) { return s >= TaskState::succeeded; }
+constexpr bool is_terminal(TaskState s) {
+  return s >= TaskState::succeeded;
+}
 std::string_view to_string(TaskState state);  // `SUCCEEDED`
 std::optional<TaskState> parse_task_state(std::string_view text);
 
@@ -40,9 +42,9 @@ std::string_view to_string(Routing v);
 std::optional<Routing> parse_routing(std::string_view text);
 
 struct RetryPolicy {
-  std::int32_t max_attempts = 1;                    // 1..1000; failures and time-outs count, lost workers do not
-  Duration backoff = std::chrono::seconds(1);       // before attempt 2
-  double factor = 2.0;                              // growth for each further attempt
+  std::int32_t max_attempts = 1;               // 1..1000; failures and time-outs count, lost workers do not
+  Duration backoff = std::chrono::seconds(1);  // before attempt 2
+  double factor = 2.0;                         // growth for each further attempt
   Duration backoff_max = std::chrono::minutes(5);
   bool operator==(const RetryPolicy&) const = default;
 };
@@ -56,9 +58,9 @@ inline constexpr int kDefaultPriority = 5;
 struct NewTask {
   std::string ns = "default";
   std::string kind = "process";
-  std::string spec = "{}";         // JSON object; its fields belong to the kind
+  std::string spec = "{}";  // JSON object; its fields belong to the kind
   std::string group = "default";
-  std::string routing_key;         // empty: the id's text
+  std::string routing_key;  // empty: the id's text
   Routing routing = Routing::bounded;
   int priority = kDefaultPriority;  // 0..9, 9 is the most urgent
   std::optional<WallTime> run_at;   // absent: at once
@@ -66,7 +68,7 @@ struct NewTask {
   Duration start_deadline{0};       // from run_at to the first start; 0 = none
   RetryPolicy retry;
   OnWorkerLost on_worker_lost = OnWorkerLost::rerun;
-  std::string labels;               // JSON object of strings, or empty
+  std::string labels;  // JSON object of strings, or empty
   std::string traceparent;
   std::string created_by;
 };
@@ -90,14 +92,14 @@ struct ResourceUsage {
 // How one attempt ended, as its worker reports it.
 struct AttemptResult {
   Outcome outcome = Outcome::succeeded;
-  std::int32_t exit_code = 0;   // meaningful when signal == 0 and it ran
+  std::int32_t exit_code = 0;  // meaningful when signal == 0 and it ran
   std::int32_t signal = 0;
-  bool permanent = false;       // a retry cannot help (no such binary, bad spec): ends the task at once
+  bool permanent = false;  // a retry cannot help (no such binary, bad spec): ends the task at once
   WallTime started_at{};
   WallTime finished_at{};
   ResourceUsage usage;
-  std::string message;          // why, for a person; empty on success
-  std::string output_tail;      // last <= kMaxOutputTail bytes of output, valid UTF-8 not guaranteed
+  std::string message;      // why, for a person; empty on success
+  std::string output_tail;  // last <= kMaxOutputTail bytes of output, valid UTF-8 not guaranteed
 };
 
 // One finished attempt in a task's log (column `attempts`, JSON array).
@@ -112,16 +114,16 @@ struct AttemptRecord {
 struct TaskRow {
   TaskId id;
   NewTask task;
-  std::int64_t rank = 0;            // run_at - priority * ageing step, microseconds; fixed at insert and at retry
+  std::int64_t rank = 0;  // run_at - priority * ageing step, microseconds; fixed at insert and at retry
   WallTime run_at{};
   WallTime created_at{};
-  Attempt attempt = 1;              // the number of the next or current attempt
-  std::int32_t failures = 0;        // attempts that counted against max_attempts
-  std::int32_t crashes = 0;         // worker deaths while it ran
+  Attempt attempt = 1;        // the number of the next or current attempt
+  std::int32_t failures = 0;  // attempts that counted against max_attempts
+  std::int32_t crashes = 0;   // worker deaths while it ran
   TaskState state = TaskState::ready;
-  std::string worker;               // recorded dispatch or running mark; empty = none
+  std::string worker;  // recorded dispatch or running mark; empty = none
   Incarnation worker_incarnation;
-  Epoch epoch = 0;                  // of that dispatch
+  Epoch epoch = 0;  // of that dispatch
   std::optional<WallTime> started_at;
 };
 

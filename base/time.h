@@ -1,5 +1,5 @@
-// Time in microseconds, in two kinds that do not mix: MonoTime (CLOCK_BOOTTIME; deadlines, leases) and WallTime
-// (UTC; what is stored and shown). Text: RFC 3339 UTC with microseconds, and durations like `1h30m`.
+// Time in microseconds, in two kinds that do not mix: MonoTime (CLOCK_BOOTTIME; deadlines, leases) and
+// WallTime (UTC; what is stored and shown). Text: RFC 3339 UTC with microseconds, and durations like `1h30m`.
 #pragma once
 
 #include <chrono>
@@ -27,8 +27,12 @@ using WallTime = std::chrono::sys_time<Duration>;
 MonoTime read_mono_clock();
 WallTime read_wall_clock();
 
-inline std::int64_t to_unix_micros(WallTime t) { return t.time_since_epoch().count(); }
-inline WallTime from_unix_micros(std::int64_t us) { return WallTime{Duration{us}}; }
+inline std::int64_t to_unix_micros(WallTime t) {
+  return t.time_since_epoch().count();
+}
+inline WallTime from_unix_micros(std::int64_t us) {
+  return WallTime{Duration{us}};
+}
 
 // `2026-11-21T09:30:00.000001Z`.
 std::string format_time(WallTime t);

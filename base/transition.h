@@ -11,7 +11,8 @@
 
 namespace ringmaster {
 
-// Ends a task: its row moves from `task` to `task_history`. Applies only if the row's attempt equals token.attempt.
+// Ends a task: its row moves from `task` to `task_history`. Applies only if the row's attempt equals
+// token.attempt.
 struct Completion {
   Token token;
   TaskState state = TaskState::succeeded;  // terminal
@@ -19,7 +20,8 @@ struct Completion {
   AttemptResult result;
 };
 
-// Records a failed (or lost) attempt, the next attempt number and when it may run. Same condition as Completion.
+// Records a failed (or lost) attempt, the next attempt number and when it may run. Same condition as
+// Completion.
 struct Retry {
   Token token;
   std::string worker;
@@ -38,11 +40,12 @@ struct RunningMark {
   WallTime started_at{};
 };
 
-// What one item of complete/retry/mark met. applied: now true in the database by this call or an equal earlier one.
+// What one item of complete/retry/mark met. applied: now true in the database by this call or an equal
+// earlier one.
 enum class WriteFate : std::uint8_t {
   applied = 0,
-  stale = 1,  // the row has a higher attempt, or the task is terminal by another attempt: a committed fact
-  absent = 2, // no such task anywhere
+  stale = 1,   // the row has a higher attempt, or the task is terminal by another attempt: a committed fact
+  absent = 2,  // no such task anywhere
 };
 
 struct PageKey {

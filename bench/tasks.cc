@@ -1,19 +1,13 @@
-// `ringbench tasks`: whole tasks, end to end, through a real master and a real worker on a real PostgreSQL and
-// ZooKeeper, beside the raw rate of the two batched statements that a task costs, measured in the same run.
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
+// `ringbench tasks`: whole tasks, end to end, through a real master and a real worker on a real PostgreSQL
+// and ZooKeeper, beside the raw rate of the two batched statements that a task costs, measured in the same
+// run.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
-#include <fstream>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <sstream>
 #include <string>
@@ -21,7 +15,13 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <fcntl.h>
 #include <glog/logging.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/asio_loop.h"
 #include "bench/bench.h"
@@ -42,7 +42,9 @@ struct Options {
   int batch = 500, window = 20'000, slots = 256, singles = 3'000;
 };
 
-double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 // ---- processes ----
 
@@ -108,16 +110,17 @@ class RawLimit {
 
   Result<double> run(double seconds) {
     std::optional<Error> error;
-    store_.open({"bench-raw", Incarnation{static_cast<std::int64_t>(loop_.random() >> 1) | 1}, "", "", "bench"},
-                [&](Result<std::string> opened) {
-                  if (!opened) {
-                    error = opened.error();
-                    return loop_.stop();
-                  }
-                  begin_ = Clock::now();
-                  end_ = begin_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-                  for (int lane = 0; lane < 2; ++lane) cycle();
-                });
+    store_.open(
+        {"bench-raw", Incarnation{static_cast<std::int64_t>(loop_.random() >> 1) | 1}, "", "", "bench"},
+        [&](Result<std::string> opened) {
+          if (!opened) {
+            error = opened.error();
+            return loop_.stop();
+          }
+          begin_ = Clock::now();
+          end_ = begin_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+          for (int lane = 0; lane < 2; ++lane) cycle();
+        });
     loop_.run();
     if (error) return std::unexpected(*error);
     if (error_) return std::unexpected(*error_);
@@ -183,7 +186,8 @@ NewTask noop() {
 double percentile(std::vector<double> values, double p) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
-  return values[std::min(values.size() - 1, static_cast<std::size_t>(p * static_cast<double>(values.size())))];
+  return values[std::min(values.size() - 1,
+                         static_cast<std::size_t>(p * static_cast<double>(values.size())))];
 }
 
 // Keeps `window` tasks between submission and completion, for a while; then waits for the last.
@@ -256,7 +260,8 @@ Result<Singles> singles(Client& client, int count) {
     if (!done->view.result) return fail(ErrorCode::internal, "a task did not end within 5 s");
     starts.push_back(static_cast<double>((done->view.result->started_at - asked).count()));
   }
-  return Singles{count / submitting, percentile(answers, 0.5), percentile(starts, 0.5), percentile(starts, 0.99)};
+  return Singles{count / submitting, percentile(answers, 0.5), percentile(starts, 0.5),
+                 percentile(starts, 0.99)};
 }
 
 // 64 clients, each awaiting its own answer.
@@ -265,7 +270,8 @@ Result<double> parallel_singles(Client& client, int clients, double seconds) {
   std::atomic<int> running = clients;
   std::atomic<bool> failed = false;
   const auto begin = Clock::now();
-  const auto end = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  const auto end =
+      begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
   std::function<void()> next = [&] {
     if (Clock::now() >= end || failed) {
       --running;
@@ -291,7 +297,8 @@ Result<std::unique_ptr<Client>> connect(const std::string& address) {
       auto cluster = (*client)->cluster();
       if (cluster && cluster->workers == 1 && cluster->shards_owned == kShardCount) return client;
     }
-    if (Clock::now() > deadline) return client ? fail(ErrorCode::unavailable, "the cluster did not form") : std::move(client);
+    if (Clock::now() > deadline)
+      return client ? fail(ErrorCode::unavailable, "the cluster did not form") : std::move(client);
     std::this_thread::sleep_for(milliseconds(50));
   }
 }
@@ -307,8 +314,10 @@ int run(const Options& options) {
   const fs::path bin = fs::read_symlink("/proc/self/exe").parent_path();
   std::string pattern = (fs::temp_directory_path() / "ringbench-XXXXXX").string();
   const fs::path dir = mkdtemp(pattern.data());
-  std::printf("machine: %u cores; batch %d, window %d, slots %d; fsync and synchronous_commit as the database has them\n",
-              std::thread::hardware_concurrency(), options.batch, options.window, options.slots);
+  std::printf(
+      "machine: %u cores; batch %d, window %d, slots %d; fsync and synchronous_commit as the database has "
+      "them\n",
+      std::thread::hardware_concurrency(), options.batch, options.window, options.slots);
 
   auto raw = RawLimit(options).run(options.raw_seconds);
   if (!raw) return complain(raw.error());
@@ -316,12 +325,13 @@ int run(const Options& options) {
   std::fflush(stdout);
 
   const std::string address = "127.0.0.1:17420";
-  Daemon master({bin / "ringmaster", "serve", "--node-id", "m1", "--cluster", "bench", "--listen", address,
-                 "--http-listen", "127.0.0.1:0", "--database", options.database, "--zookeeper", options.zookeeper},
-                dir / "master.log");
-  Daemon worker({bin / "ringworker", "serve", "--node-id", "w1", "--cluster", "bench", "--listen", "127.0.0.1:0",
-                 "--zookeeper", options.zookeeper, "--slots", std::to_string(options.slots), "--prefetch", "8",
-                 "--data-dir", dir / "w1"},
+  Daemon master(
+      {bin / "ringmaster", "serve", "--node-id", "m1", "--cluster", "bench", "--listen", address,
+       "--http-listen", "127.0.0.1:0", "--database", options.database, "--zookeeper", options.zookeeper},
+      dir / "master.log");
+  Daemon worker({bin / "ringworker", "serve", "--node-id", "w1", "--cluster", "bench", "--listen",
+                 "127.0.0.1:0", "--zookeeper", options.zookeeper, "--slots", std::to_string(options.slots),
+                 "--prefetch", "8", "--data-dir", dir / "w1"},
                 dir / "worker.log");
   auto client = connect(address);
   if (!client) return complain(client.error());
@@ -329,7 +339,8 @@ int run(const Options& options) {
   auto one = singles(**client, options.singles);
   if (!one) return complain(one.error());
   std::printf("%-52s %10.0f us\n", "submit -> answer, one at a time, p50", one->answer_p50);
-  std::printf("%-52s %10.0f us  (limit 1000)\n", "submit -> handler starts, one at a time, p50", one->start_p50);
+  std::printf("%-52s %10.0f us  (limit 1000)\n", "submit -> handler starts, one at a time, p50",
+              one->start_p50);
   std::printf("%-52s %10.0f us\n", "submit -> handler starts, one at a time, p99", one->start_p99);
   std::printf("%-52s %10.0f tasks/s\n", "submit one by one, awaited, 1 client", one->rate);
   auto many = parallel_singles(**client, 64, 5);
@@ -341,10 +352,12 @@ int run(const Options& options) {
   auto flow = sustained(**client, options);
   if (!flow) return complain(flow.error());
   const double tasks = static_cast<double>(flow->accepted);
-  std::printf("%-52s %10.0f tasks/s  (mark 30000; %.0f %% of raw; %llu tasks)\n", "sustained end to end, spool on",
-              flow->rate, 100 * flow->rate / *raw, static_cast<unsigned long long>(flow->accepted));
-  std::printf("%-52s %10.1f us  worker %.1f us  PostgreSQL %.1f us\n", "CPU a task: master", 1e6 * (master.cpu() - master_before) / tasks,
-              1e6 * (worker.cpu() - worker_before) / tasks, 1e6 * (postgres_cpu() - postgres_before) / tasks);
+  std::printf("%-52s %10.0f tasks/s  (mark 30000; %.0f %% of raw; %llu tasks)\n",
+              "sustained end to end, spool on", flow->rate, 100 * flow->rate / *raw,
+              static_cast<unsigned long long>(flow->accepted));
+  std::printf("%-52s %10.1f us  worker %.1f us  PostgreSQL %.1f us\n", "CPU a task: master",
+              1e6 * (master.cpu() - master_before) / tasks, 1e6 * (worker.cpu() - worker_before) / tasks,
+              1e6 * (postgres_cpu() - postgres_before) / tasks);
   fs::remove_all(dir);
   return 0;
 }
@@ -353,7 +366,8 @@ int run(const Options& options) {
 
 int bench_tasks(int argc, char** argv) {
   Options options;
-  CLI::App app{"Whole tasks through a master and a worker, beside the database's own limit", "ringbench tasks"};
+  CLI::App app{"Whole tasks through a master and a worker, beside the database's own limit",
+               "ringbench tasks"};
   app.add_option("--database", options.database, "PostgreSQL, empty: a connection string")->required();
   app.add_option("--zookeeper", options.zookeeper, "host:port")->required();
   app.add_option("--seconds", options.seconds, "of the sustained run")->capture_default_str();

@@ -1,14 +1,14 @@
 #include "master/accept_queue.h"
 
-#include <glog/logging.h>
-
 #include <algorithm>
+
+#include <glog/logging.h>
 
 namespace ringmaster {
 
 namespace {
-constexpr std::size_t kMaxWaiting = 100'000;   // tasks
-constexpr std::size_t kBatchTasks = 1'000;     // a batch takes whole requests until it has this many
+constexpr std::size_t kMaxWaiting = 100'000;  // tasks
+constexpr std::size_t kBatchTasks = 1'000;    // a batch takes whole requests until it has this many
 constexpr std::size_t kBatchBytes = 8 << 20;
 constexpr std::size_t kMaxInFlight = 2;
 constexpr std::int64_t kIdBlock = 16'384;
@@ -20,10 +20,12 @@ AcceptQueue::AcceptQueue(Loop& loop, TaskStore& store, SchedulerCore& core, Hook
 void AcceptQueue::submit(std::vector<NewTask> tasks, ApiResponder respond) {
   if (shut_) return respond(std::unexpected(*shut_));
   if (core_.shards().count() == 0) {
-    return respond(fail(ErrorCode::unavailable, "this master owns no shard yet: try again, or another master"));
+    return respond(
+        fail(ErrorCode::unavailable, "this master owns no shard yet: try again, or another master"));
   }
   if (waiting_tasks_ + tasks.size() > kMaxWaiting) {
-    return respond(fail(ErrorCode::resource_exhausted, "too many submissions are waiting for the database: slow down"));
+    return respond(
+        fail(ErrorCode::resource_exhausted, "too many submissions are waiting for the database: slow down"));
   }
   waiting_tasks_ += tasks.size();
   waiting_.push_back({std::move(tasks), std::move(respond)});
@@ -41,7 +43,8 @@ void AcceptQueue::shut(const Error& reason) {
   waiting_tasks_ = 0;
 }
 
-// True: there are ids for `count` tasks now. False: a block is on its way, and send() is called when it has come.
+// True: there are ids for `count` tasks now. False: a block is on its way, and send() is called when it has
+// come.
 bool AcceptQueue::need_ids(std::size_t count) {
   if (next_sequence_ == last_sequence_ && spare_) {
     next_sequence_ = spare_->first_sequence;
@@ -112,7 +115,8 @@ void AcceptQueue::send_batch(std::shared_ptr<Batch> batch) {
 }
 
 void AcceptQueue::on_answer(std::shared_ptr<Batch> batch, const Result<>& answer_of_store) {
-  if (!answer_of_store && answer_of_store.error().code == ErrorCode::unknown_outcome) return settle_unknown(batch);
+  if (!answer_of_store && answer_of_store.error().code == ErrorCode::unknown_outcome)
+    return settle_unknown(batch);
   --in_flight_;
   const TaskId first = batch->rows.front().id;
   if (!answer_of_store && answer_of_store.error().code == ErrorCode::internal && batch->requests.size() > 1) {
@@ -121,7 +125,8 @@ void AcceptQueue::on_answer(std::shared_ptr<Batch> batch, const Result<>& answer
   }
   answer(*batch, answer_of_store);
   core_.end_accept(first);
-  if (!answer_of_store && answer_of_store.error().code == ErrorCode::fenced) hooks_.fenced(answer_of_store.error());
+  if (!answer_of_store && answer_of_store.error().code == ErrorCode::fenced)
+    hooks_.fenced(answer_of_store.error());
   send();
 }
 
@@ -155,26 +160,29 @@ void AcceptQueue::answer(Batch& batch, const Result<>& outcome) {
     for (std::size_t i = 0; i < count; ++i) reply.ids.push_back(batch.rows[row++].id);
   }
   hooks_.accepted(std::move(batch.rows));
-  for (std::size_t i = 0; i < batch.requests.size(); ++i) batch.requests[i].respond(ApiReply{std::move(replies[i])});
+  for (std::size_t i = 0; i < batch.requests.size(); ++i)
+    batch.requests[i].respond(ApiReply{std::move(replies[i])});
 }
 
 // The statement can no longer apply later: what is in the store now is its outcome, whole or nothing.
 void AcceptQueue::settle_unknown(std::shared_ptr<Batch> batch) {
   std::vector<TaskId> probe{batch->rows.front().id};
-  store_.lookup(std::move(probe), [this, alive = std::weak_ptr<int>(alive_), batch](Result<std::vector<Lookup>> found) {
-    if (alive.expired()) return;
-    if (!found) {
-      if (found.error().code == ErrorCode::fenced) return on_answer(batch, std::unexpected(found.error()));
-      loop_.after(std::chrono::milliseconds(200), [this, alive, batch] {
-        if (!alive.expired()) settle_unknown(batch);
-      });
-      return;
-    }
-    const Lookup& first = found->front();
-    if (first.row || first.terminal) return on_answer(batch, {});
-    --in_flight_;
-    send_batch(batch);
-  });
+  store_.lookup(std::move(probe),
+                [this, alive = std::weak_ptr<int>(alive_), batch](Result<std::vector<Lookup>> found) {
+                  if (alive.expired()) return;
+                  if (!found) {
+                    if (found.error().code == ErrorCode::fenced)
+                      return on_answer(batch, std::unexpected(found.error()));
+                    loop_.after(std::chrono::milliseconds(200), [this, alive, batch] {
+                      if (!alive.expired()) settle_unknown(batch);
+                    });
+                    return;
+                  }
+                  const Lookup& first = found->front();
+                  if (first.row || first.terminal) return on_answer(batch, {});
+                  --in_flight_;
+                  send_batch(batch);
+                });
 }
 
 }  // namespace ringmaster

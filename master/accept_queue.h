@@ -1,6 +1,6 @@
-// AcceptQueue: group commit of submissions. Requests that arrive while a batch is being committed share the next one;
-// a request is committed whole or not at all, and answered only when its fate is known. Ids are given when a batch is
-// sent, inside shards that are owned at that moment. Lives on the loop's thread.
+// AcceptQueue: group commit of submissions. Requests that arrive while a batch is being committed share the
+// next one; a request is committed whole or not at all, and answered only when its fate is known. Ids are
+// given when a batch is sent, inside shards that are owned at that moment. Lives on the loop's thread.
 #pragma once
 
 #include <deque>

@@ -1,8 +1,9 @@
-// BatchQueue: group commit for one kind of transition. What arrives while a batch is under way goes into the next one;
-// an idle queue sends at once. Items stay here until their fate is a committed fact.
+// BatchQueue: group commit for one kind of transition. What arrives while a batch is under way goes into the
+// next one; an idle queue sends at once. Items stay here until their fate is a committed fact.
 //
-// Lives on the loop's thread. A batch that failed for a while (store down) is tried again; an unknown outcome is
-// repeated as it stands, because these writes are idempotent (WriteFate::applied covers "by an equal earlier one").
+// Lives on the loop's thread. A batch that failed for a while (store down) is tried again; an unknown outcome
+// is repeated as it stands, because these writes are idempotent (WriteFate::applied covers "by an equal
+// earlier one").
 #pragma once
 
 #include <cstddef>
@@ -30,8 +31,12 @@ class BatchQueue {
   // `fenced` is called when the store says that this incarnation may not write: the queue then stands still.
   BatchQueue(Loop& loop, std::size_t max_items, std::size_t max_in_flight, Write write, Committed committed,
              Fenced fenced)
-      : max_items_(max_items), max_in_flight_(max_in_flight), write_(std::move(write)),
-        committed_(std::move(committed)), fenced_(std::move(fenced)), retry_(loop) {}
+      : max_items_(max_items),
+        max_in_flight_(max_in_flight),
+        write_(std::move(write)),
+        committed_(std::move(committed)),
+        fenced_(std::move(fenced)),
+        retry_(loop) {}
 
   void push(std::vector<Item> items) {
     for (Item& item : items) waiting_.push_back(std::move(item));

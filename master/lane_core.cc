@@ -7,7 +7,9 @@ void Lane::erase(PageKey key) {
   for (auto& [worker, keys] : parked_) parked_count_ -= keys.erase(key);
 }
 
-void Lane::park(const std::string& worker, PageKey key) { parked_count_ += parked_[worker].insert(key).second; }
+void Lane::park(const std::string& worker, PageKey key) {
+  parked_count_ += parked_[worker].insert(key).second;
+}
 
 void Lane::unpark(const std::string& worker) {
   const auto it = parked_.find(worker);

@@ -1,9 +1,9 @@
-// Lane: one group's queue in this master's memory: what is ready, in rank order, and how much of the backlog is still
-// only in the store. Pure.
+// Lane: one group's queue in this master's memory: what is ready, in rank order, and how much of the backlog
+// is still only in the store. Pure.
 //
-// The window rule: every due task of the lane is in memory, or its key lies beyond `cursor` and `in_store` is true.
-// Keys dropped from memory move the cursor back below them; nothing is dropped while a page is being read, because
-// the page's snapshot may be older than the drop.
+// The window rule: every due task of the lane is in memory, or its key lies beyond `cursor` and `in_store` is
+// true. Keys dropped from memory move the cursor back below them; nothing is dropped while a page is being
+// read, because the page's snapshot may be older than the drop.
 #pragma once
 
 #include <map>
@@ -25,7 +25,7 @@ class Lane {
 
   // ---- ready tasks ----
   void push(PageKey key) { ready_.insert(key); }
-  void erase(PageKey key);  // ready or parked
+  void erase(PageKey key);                       // ready or parked
   bool empty() const { return ready_.empty(); }  // nothing to decide about
   std::size_t size() const { return ready_.size() + parked_count_; }
   PageKey front() const { return *ready_.begin(); }
@@ -53,11 +53,11 @@ class Lane {
   void drop(PageKey key);
 
   // ---- its workers ----
-  HashRing ring;                     // over the registered workers that are not draining
-  std::set<std::string> workers;     // the same, by name
+  HashRing ring;                  // over the registered workers that are not draining
+  std::set<std::string> workers;  // the same, by name
   std::size_t workers_with_credit = 0;
-  std::size_t delayed = 0;           // in memory, not due yet
-  std::uint64_t dispatched = 0;      // sent and without a result
+  std::size_t delayed = 0;       // in memory, not due yet
+  std::uint64_t dispatched = 0;  // sent and without a result
 
  private:
   std::string group_;

@@ -48,7 +48,8 @@ int migrate_database(const std::string& database) {
   const auto report = migrate(database);
   if (!report) return complain(report.error(), kFailure);
   for (const std::string& name : report->applied) std::printf("applied %s\n", name.c_str());
-  std::printf("schema version %d%s\n", report->version_after, report->applied.empty() ? ", nothing to do" : "");
+  std::printf("schema version %d%s\n", report->version_after,
+              report->applied.empty() ? ", nothing to do" : "");
   return 0;
 }
 
@@ -93,4 +94,6 @@ int main_of(int argc, char** argv) {
 }  // namespace
 }  // namespace ringmaster
 
-int main(int argc, char** argv) { return ringmaster::main_of(argc, argv); }
+int main(int argc, char** argv) {
+  return ringmaster::main_of(argc, argv);
+}

@@ -1,7 +1,8 @@
-// MasterNode as ApiService: submissions and queries. A query for another master's task is answered by its owner.
-#include <glog/logging.h>
-
+// MasterNode as ApiService: submissions and queries. A query for another master's task is answered by its
+// owner.
 #include <algorithm>
+
+#include <glog/logging.h>
 
 #include "master/master_node.h"
 
@@ -11,7 +12,7 @@ namespace {
 constexpr Duration kMaxWait = std::chrono::seconds(60);
 constexpr Duration kForwardSlack = std::chrono::seconds(5);
 constexpr Duration kRepoll = std::chrono::milliseconds(250);  // tasks whose owner cannot wake us
-constexpr Duration kRelook = std::chrono::seconds(5);          // shards that moved away while somebody waited
+constexpr Duration kRelook = std::chrono::seconds(5);         // shards that moved away while somebody waited
 constexpr std::size_t kMaxWaitIds = 10'000;
 constexpr std::uint32_t kMaxList = 1'000;
 
@@ -27,7 +28,9 @@ class AnswerOnce {
   AnswerOnce(AnswerOnce&& other) noexcept : respond_(std::exchange(other.respond_, nullptr)) {}
   AnswerOnce& operator=(AnswerOnce&&) = delete;
   ~AnswerOnce() {
-    if (respond_) (*this)(fail(ErrorCode::unknown_outcome, "this master stopped before it knew the outcome: look before you repeat"));
+    if (respond_)
+      (*this)(fail(ErrorCode::unknown_outcome,
+                   "this master stopped before it knew the outcome: look before you repeat"));
   }
   void operator()(Result<ApiReply> reply) { std::exchange(respond_, nullptr)(std::move(reply)); }
 
@@ -37,7 +40,8 @@ class AnswerOnce {
 }  // namespace
 
 void MasterNode::call(ApiRequest request, ApiResponder respond) {
-  if (over_ || store_id_.empty()) return respond(fail(ErrorCode::unavailable, "this master is starting or stopping: try again"));
+  if (over_ || store_id_.empty())
+    return respond(fail(ErrorCode::unavailable, "this master is starting or stopping: try again"));
   respond = AnswerOnce(std::move(respond));
   std::visit(Overloaded{[&](SubmitRequest& r) { submit(std::move(r), std::move(respond)); },
                         [&](GetRequest& r) { get(r, std::move(respond)); },
@@ -72,10 +76,10 @@ void MasterNode::show_live(TaskView& view) const {
 
 void MasterNode::get_here(TaskId id, ApiResponder respond) {
   store_.get(id, guard([this, respond = std::move(respond)](Result<TaskView> view) mutable {
-    if (!view) return respond(std::unexpected(view.error()));
-    show_live(*view);
-    respond(ApiReply{GetReply{std::move(*view)}});
-  }));
+               if (!view) return respond(std::unexpected(view.error()));
+               show_live(*view);
+               respond(ApiReply{GetReply{std::move(*view)}});
+             }));
 }
 
 void MasterNode::get(GetRequest request, ApiResponder respond) {
@@ -94,13 +98,13 @@ void MasterNode::get(GetRequest request, ApiResponder respond) {
   }
   if (request.wait == Duration{0}) return get_here(request.id, std::move(respond));
   wait_here({request.id}, request.wait,
-            [this, id = request.id, respond = std::make_shared<ApiResponder>(std::move(respond))](Result<WaitReply>) {
-              get_here(id, std::move(*respond));
-            });
+            [this, id = request.id, respond = std::make_shared<ApiResponder>(std::move(respond))](
+                Result<WaitReply>) { get_here(id, std::move(*respond)); });
 }
 
-// Waits first and looks then, so that an end that falls in between is seen by either. Ends that are committed here wake
-// the waiter; for tasks of another owner, who is out of reach, the store is looked at again and again.
+// Waits first and looks then, so that an end that falls in between is seen by either. Ends that are committed
+// here wake the waiter; for tasks of another owner, who is out of reach, the store is looked at again and
+// again.
 struct MasterNode::Wait {
   std::vector<TaskId> ids;
   std::map<TaskId, WaitReply::Item> items;
@@ -112,15 +116,16 @@ void MasterNode::wait_here(std::vector<TaskId> ids, Duration duration, WaitDone 
   auto wait = std::make_shared<Wait>();
   for (const TaskId id : ids) wait->items[id].id = id;
   wait->ids = std::move(ids);
-  wait->waiter = waiters_.add(wait->ids, duration, [wait, done = std::move(done)](std::vector<FinishedTask> ended) mutable {
-    wait->over = true;
-    for (const FinishedTask& task : ended) {
-      wait->items[task.id] = {task.id, true, task.state, task.exit_code, task.worker};
-    }
-    WaitReply reply;
-    for (const TaskId id : wait->ids) reply.items.push_back(wait->items[id]);
-    done(std::move(reply));
-  });
+  wait->waiter = waiters_.add(
+      wait->ids, duration, [wait, done = std::move(done)](std::vector<FinishedTask> ended) mutable {
+        wait->over = true;
+        for (const FinishedTask& task : ended) {
+          wait->items[task.id] = {task.id, true, task.state, task.exit_code, task.worker};
+        }
+        WaitReply reply;
+        for (const TaskId id : wait->ids) reply.items.push_back(wait->items[id]);
+        done(std::move(reply));
+      });
   look(std::move(wait));
 }
 
@@ -130,31 +135,32 @@ void MasterNode::look(std::shared_ptr<Wait> wait) {
     if (!is_terminal(item.state)) open.push_back(id);
   }
   store_.lookup(std::move(open), guard([this, wait](Result<std::vector<Lookup>> found) {
-    if (wait->over) return;
-    bool foreign = !found;
-    if (found) {
-      for (const Lookup& lookup : *found) {
-        if (lookup.terminal) {
-          waiters_.ended({lookup.id, *lookup.terminal, lookup.exit_code, lookup.worker});
-        } else if (lookup.row) {
-          wait->items[lookup.id].found = true;
-          wait->items[lookup.id].state = lookup.row->state;
-          foreign |= !core_.shards().owns(lookup.id.shard());
-        } else {
-          waiters_.forget(wait->waiter, lookup.id);
-        }
-      }
-    }
-    if (wait->over) return;
-    loop_.after(foreign ? kRepoll : kRelook, guard([this, wait] {
-      if (!wait->over) look(wait);
-    }));
-  }));
+                  if (wait->over) return;
+                  bool foreign = !found;
+                  if (found) {
+                    for (const Lookup& lookup : *found) {
+                      if (lookup.terminal) {
+                        waiters_.ended({lookup.id, *lookup.terminal, lookup.exit_code, lookup.worker});
+                      } else if (lookup.row) {
+                        wait->items[lookup.id].found = true;
+                        wait->items[lookup.id].state = lookup.row->state;
+                        foreign |= !core_.shards().owns(lookup.id.shard());
+                      } else {
+                        waiters_.forget(wait->waiter, lookup.id);
+                      }
+                    }
+                  }
+                  if (wait->over) return;
+                  loop_.after(foreign ? kRepoll : kRelook, guard([this, wait] {
+                                if (!wait->over) look(wait);
+                              }));
+                }));
 }
 
 void MasterNode::wait(WaitRequest request, ApiResponder respond) {
   if (request.ids.empty() || request.ids.size() > kMaxWaitIds) {
-    return respond(fail(ErrorCode::invalid_argument, "between 1 and 10000 ids can be waited for at once", "ids"));
+    return respond(
+        fail(ErrorCode::invalid_argument, "between 1 and 10000 ids can be waited for at once", "ids"));
   }
   if (request.wait < Duration{0} || request.wait > kMaxWait) {
     return respond(fail(ErrorCode::invalid_argument, "wait must be between 0s and 60s", "wait"));
@@ -202,11 +208,12 @@ void MasterNode::list(ListRequest request, ApiResponder respond) {
   if (request.limit < 1 || request.limit > kMaxList) {
     return respond(fail(ErrorCode::invalid_argument, "limit must be between 1 and 1000", "limit"));
   }
-  store_.list(std::move(request), guard([this, respond = std::move(respond)](Result<ListReply> reply) mutable {
-    if (!reply) return respond(std::unexpected(reply.error()));
-    for (TaskView& view : reply->views) show_live(view);
-    respond(ApiReply{std::move(*reply)});
-  }));
+  store_.list(std::move(request),
+              guard([this, respond = std::move(respond)](Result<ListReply> reply) mutable {
+                if (!reply) return respond(std::unexpected(reply.error()));
+                for (TaskView& view : reply->views) show_live(view);
+                respond(ApiReply{std::move(*reply)});
+              }));
 }
 
 MastersReply MasterNode::masters() const {

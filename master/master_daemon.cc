@@ -54,10 +54,13 @@ struct MasterDaemon::Life {
     void on_link_down(LinkId link, const PeerInfo& peer, const std::string& reason) override {
       life.node->on_link_down(link, peer, reason);
     }
-    void on_dial_failed(Role role, const std::string& id, DialError error, const std::string& reason) override {
+    void on_dial_failed(Role role, const std::string& id, DialError error,
+                        const std::string& reason) override {
       life.node->on_dial_failed(role, id, error, reason);
     }
-    void on_message(LinkId link, Message message) override { life.node->on_message(link, std::move(message)); }
+    void on_message(LinkId link, Message message) override {
+      life.node->on_message(link, std::move(message));
+    }
     void on_request(LinkId link, ApiRequest request, ApiResponder respond) override {
       life.node->on_request(link, std::move(request), std::move(respond));
     }
@@ -116,7 +119,8 @@ int MasterDaemon::run() {
 }
 
 Result<> MasterDaemon::begin_life() {
-  auto life = std::make_unique<Life>(loop_, settings_, http_address_, [this](const Error&) { end_life(kLifePause); });
+  auto life =
+      std::make_unique<Life>(loop_, settings_, http_address_, [this](const Error&) { end_life(kLifePause); });
   if (auto listening = life->links.listen(settings_.listen); !listening) return listening;
   life->make_node(loop_, settings_);
   LOG(INFO) << "master " << settings_.node_id << " listens on " << life->links.bound_address() << ", HTTP on "
@@ -171,7 +175,8 @@ void MasterDaemon::stop() {
   LOG(INFO) << "stopping: handing shards over";
   http_->stop();
   if (!life_ || !life_->node) return end(0, "stopped before it had started");
-  stop_timer_.start(settings_.stop_timeout, [this] { end(1, "the orderly stop took too long: its shards wait for a take-over"); });
+  stop_timer_.start(settings_.stop_timeout,
+                    [this] { end(1, "the orderly stop took too long: its shards wait for a take-over"); });
   life_->node->stop([this] {
     life_->links.shutdown([this] {
       LOG(INFO) << "stopped";

@@ -1,5 +1,6 @@
-// MasterDaemon: puts the real parts of a master together. A life is one incarnation: store, registry session, node and
-// channels. When it is fenced, the daemon ends it and begins another; the HTTP server stays. One thread: run()'s.
+// MasterDaemon: puts the real parts of a master together. A life is one incarnation: store, registry session,
+// node and channels. When it is fenced, the daemon ends it and begins another; the HTTP server stays. One
+// thread: run()'s.
 #pragma once
 
 #include <memory>

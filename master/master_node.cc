@@ -1,8 +1,8 @@
 #include "master/master_node.h"
 
-#include <glog/logging.h>
-
 #include <algorithm>
+
+#include <glog/logging.h>
 
 #include "registry/member_json.h"
 
@@ -33,7 +33,9 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
                 .fenced = [this](const Error& e) { on_fenced(e); }}),
       completions_(
           loop, options_.batch, kCompletionsInFlight,
-          [this](std::vector<Completion> items, auto done) { store_.complete(std::move(items), std::move(done)); },
+          [this](std::vector<Completion> items, auto done) {
+            store_.complete(std::move(items), std::move(done));
+          },
           [this](const auto& items, const auto& fates) {
             core_.on_completed(items, fates, now());
             wake();
@@ -49,7 +51,9 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
           [this](const Error& e) { on_fenced(e); }),
       records_(
           loop, options_.batch, 1,
-          [this](std::vector<RunningMark> items, auto done) { store_.mark_running(std::move(items), std::move(done)); },
+          [this](std::vector<RunningMark> items, auto done) {
+            store_.mark_running(std::move(items), std::move(done));
+          },
           [this](const auto& items, const auto& fates) {
             core_.on_recorded(items, fates, now());
             wake();
@@ -57,7 +61,9 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
           [this](const Error& e) { on_fenced(e); }),
       marks_(
           loop, options_.batch, 1,
-          [this](std::vector<RunningMark> items, auto done) { store_.mark_running(std::move(items), std::move(done)); },
+          [this](std::vector<RunningMark> items, auto done) {
+            store_.mark_running(std::move(items), std::move(done));
+          },
           [](const auto&, const auto&) {}, [this](const Error& e) { on_fenced(e); }),
       shards_(loop, store, core_, options_.self.node_id, options_.self.incarnation, options_.dead_after,
               {.now = [this] { return now(); },
@@ -67,7 +73,9 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
                .released =
                    [this](const std::vector<ShardId>& ids) {
                      const std::set<ShardId> gone(ids.begin(), ids.end());
-                     const auto theirs = [&](const auto& item) { return gone.contains(item.token.task.shard()); };
+                     const auto theirs = [&](const auto& item) {
+                       return gone.contains(item.token.task.shard());
+                     };
                      completions_.drop_if(theirs);
                      retries_.drop_if(theirs);
                      records_.drop_if(theirs);
@@ -86,19 +94,19 @@ MasterNode::~MasterNode() = default;
 void MasterNode::start(Links& links, std::function<void(Result<std::string>)> started) {
   links_ = &links;
   store_.open(options_.self, guard([this, started = std::move(started)](Result<std::string> store_id) {
-    if (!store_id) return started(std::unexpected(store_id.error()));
-    store_id_ = *store_id;
-    store_.database_time(guard([this, started](Result<WallTime> time) {
-      if (!time) return started(std::unexpected(time.error()));
-      wall_offset_ = Duration{to_unix_micros(*time)} - loop_.now().time_since_epoch();
-      store_up_ = true;
-      refresh_time();
-      tick();
-      started(store_id_);  // the links learn the store_id before the first channel
-      watch_members();
-      join();
-    }));
-  }));
+                if (!store_id) return started(std::unexpected(store_id.error()));
+                store_id_ = *store_id;
+                store_.database_time(guard([this, started](Result<WallTime> time) {
+                  if (!time) return started(std::unexpected(time.error()));
+                  wall_offset_ = Duration{to_unix_micros(*time)} - loop_.now().time_since_epoch();
+                  store_up_ = true;
+                  refresh_time();
+                  tick();
+                  started(store_id_);  // the links learn the store_id before the first channel
+                  watch_members();
+                  join();
+                }));
+              }));
 }
 
 void MasterNode::join() {
@@ -225,14 +233,16 @@ void MasterNode::perform(ReadRequest request) {
                   core_.on_page(asked, std::move(got.rows), got.last, got.exhausted, now());
                 }));
   } else if (const auto* due = std::get_if<DueRead>(&request)) {
-    store_.page_due(due->after, due->until, core_.shards().owned(), due->limit,
-                    answer.operator()<std::vector<TaskRow>>(request, [this, asked = *due](std::vector<TaskRow> rows) {
-                      core_.on_due(asked, std::move(rows), now());
-                    }));
+    store_.page_due(
+        due->after, due->until, core_.shards().owned(), due->limit,
+        answer.operator()<std::vector<TaskRow>>(request, [this, asked = *due](std::vector<TaskRow> rows) {
+          core_.on_due(asked, std::move(rows), now());
+        }));
   } else {
     store_.lookup(std::get<LookupRead>(request).ids,
-                  answer.operator()<std::vector<Lookup>>(
-                      request, [this](std::vector<Lookup> found) { core_.on_lookup(std::move(found), now()); }));
+                  answer.operator()<std::vector<Lookup>>(request, [this](std::vector<Lookup> found) {
+                    core_.on_lookup(std::move(found), now());
+                  }));
   }
 }
 
@@ -260,42 +270,45 @@ bool MasterNode::writes_idle() const {
 
 void MasterNode::watch_members() {
   registry_.watch(Membership::workers, guard([this](const std::vector<Member>& members) {
-    std::vector<WorkerRegistration> registered;
-    for (const Member& member : members) {
-      auto parsed = parse_worker_member(member.data);
-      if (!parsed) {
-        LOG(ERROR) << "registry entry of worker " << member.id << ": " << parsed.error().message;
-        continue;
-      }
-      registered.push_back({member.id, parsed->address, parsed->version, parsed->incarnation, parsed->groups,
-                            parsed->slots, static_cast<double>(parsed->weight), parsed->started_at});
-    }
-    core_.on_workers(std::move(registered), now());
-    update_dials();
-    wake();
-  }));
+                    std::vector<WorkerRegistration> registered;
+                    for (const Member& member : members) {
+                      auto parsed = parse_worker_member(member.data);
+                      if (!parsed) {
+                        LOG(ERROR) << "registry entry of worker " << member.id << ": "
+                                   << parsed.error().message;
+                        continue;
+                      }
+                      registered.push_back({member.id, parsed->address, parsed->version, parsed->incarnation,
+                                            parsed->groups, parsed->slots,
+                                            static_cast<double>(parsed->weight), parsed->started_at});
+                    }
+                    core_.on_workers(std::move(registered), now());
+                    update_dials();
+                    wake();
+                  }));
   registry_.watch(Membership::masters, guard([this](const std::vector<Member>& members) {
-    members_.clear();
-    std::vector<std::string> names;
-    for (const Member& member : members) {
-      auto parsed = parse_master_member(member.data);
-      if (!parsed) {
-        LOG(ERROR) << "registry entry of master " << member.id << ": " << parsed.error().message;
-        continue;
-      }
-      members_.push_back({.id = member.id,
-                          .rpc_address = parsed->rpc_address,
-                          .http_address = parsed->http_address,
-                          .version = parsed->version,
-                          .incarnation = parsed->incarnation,
-                          .self = member.id == options_.self.node_id,
-                          .started_at = parsed->started_at});
-      names.push_back(member.id);
-    }
-    update_dials();
-    shards_.on_masters(names);
-    wake();
-  }));
+                    members_.clear();
+                    std::vector<std::string> names;
+                    for (const Member& member : members) {
+                      auto parsed = parse_master_member(member.data);
+                      if (!parsed) {
+                        LOG(ERROR) << "registry entry of master " << member.id << ": "
+                                   << parsed.error().message;
+                        continue;
+                      }
+                      members_.push_back({.id = member.id,
+                                          .rpc_address = parsed->rpc_address,
+                                          .http_address = parsed->http_address,
+                                          .version = parsed->version,
+                                          .incarnation = parsed->incarnation,
+                                          .self = member.id == options_.self.node_id,
+                                          .started_at = parsed->started_at});
+                      names.push_back(member.id);
+                    }
+                    update_dials();
+                    shards_.on_masters(names);
+                    wake();
+                  }));
 }
 
 void MasterNode::update_dials() {
@@ -344,7 +357,8 @@ void MasterNode::on_link_down(LinkId link, const PeerInfo& peer, const std::stri
   }
 }
 
-void MasterNode::on_dial_failed(Role role, const std::string& node_id, DialError error, const std::string& reason) {
+void MasterNode::on_dial_failed(Role role, const std::string& node_id, DialError error,
+                                const std::string& reason) {
   VLOG(1) << "dialling " << node_id << ": " << reason;
   if (error == DialError::rejected) LOG(ERROR) << "dialling " << node_id << ": " << reason;
   if (role != Role::worker || error != DialError::refused) return;

@@ -1,6 +1,7 @@
-// MasterNode: one master's shell. It carries the scheduler core's decisions out over the store, the links and the
-// registry, and answers the API. Everything it touches comes in by constructor, so that it runs the same in the daemon
-// and in the simulator. One thread: the loop's. Destroying it at any moment is safe and is what a crash looks like.
+// MasterNode: one master's shell. It carries the scheduler core's decisions out over the store, the links and
+// the registry, and answers the API. Everything it touches comes in by constructor, so that it runs the same
+// in the daemon and in the simulator. One thread: the loop's. Destroying it at any moment is safe and is what
+// a crash looks like.
 #pragma once
 
 #include <functional>
@@ -25,8 +26,9 @@ struct MasterOptions {
   std::string cluster = "default";
   MasterIdentity self;
   CoreOptions core;
-  Duration dead_after = std::chrono::seconds(10);  // a master's registry node is gone so long: take its shards over
-  std::size_t batch = 1'000;                       // transitions in one statement
+  Duration dead_after =
+      std::chrono::seconds(10);  // a master's registry node is gone so long: take its shards over
+  std::size_t batch = 1'000;     // transitions in one statement
 };
 
 class MasterNode final : public LinkHandler, public ApiService {
@@ -45,7 +47,8 @@ class MasterNode final : public LinkHandler, public ApiService {
 
   void on_link_up(LinkId link, const PeerInfo& peer) override;
   void on_link_down(LinkId link, const PeerInfo& peer, const std::string& reason) override;
-  void on_dial_failed(Role role, const std::string& node_id, DialError error, const std::string& reason) override;
+  void on_dial_failed(Role role, const std::string& node_id, DialError error,
+                      const std::string& reason) override;
   void on_message(LinkId link, Message message) override;
   void on_request(LinkId link, ApiRequest request, ApiResponder respond) override;
 
@@ -53,7 +56,7 @@ class MasterNode final : public LinkHandler, public ApiService {
 
  private:
   Now now() const;
-  void wake();   // a flush at the end of this turn
+  void wake();  // a flush at the end of this turn
   void flush();
   void perform(ReadRequest request);
   void tick();
@@ -105,13 +108,13 @@ class MasterNode final : public LinkHandler, public ApiService {
   ShardKeeper shards_;
   Waiters waiters_;
 
-  std::vector<MasterView> members_;                 // as the registry shows them
+  std::vector<MasterView> members_;  // as the registry shows them
   std::map<std::string, LinkId> master_links_;
-  std::map<std::string, std::string> dialled_;      // workers, with the address
+  std::map<std::string, std::string> dialled_;  // workers, with the address
   std::set<std::string> dialled_masters_;
-  Duration wall_offset_{0};                         // cluster time - monotonic
+  Duration wall_offset_{0};  // cluster time - monotonic
   bool store_up_ = false;
-  bool over_ = false;                               // fenced or stopped
+  bool over_ = false;  // fenced or stopped
   bool flush_pending_ = false;
   Timer tick_timer_, wake_timer_, time_timer_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();

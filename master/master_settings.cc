@@ -42,7 +42,8 @@ std::vector<Setting> declare_master_settings() {
       {"session_timeout", duration, "10s", "how long ZooKeeper keeps a silent master"},
       {"secret_file", text, "", "file with the cluster's secret, mode 600"},
       {"connections", integer, "4", "connections to PostgreSQL", 1, 64},
-      {"worker_timeout", duration, "10s", "how long a registered worker may be out of reach before it is lost"},
+      {"worker_timeout", duration, "10s",
+       "how long a registered worker may be out of reach before it is lost"},
       {"retention", duration, "30d", "how long ended tasks are kept"},
       {"lane_window", integer, "20000", "waiting tasks of one group kept in memory", 100, 10'000'000},
       {"stop_timeout", duration, "20s", "how long an orderly stop may take"},
@@ -68,13 +69,15 @@ Result<MasterSettings> read_master_settings(const Settings& settings) {
   if (auto valid = validate_member_id(read.node_id, "node_id"); !valid) return std::unexpected(valid.error());
   if (auto valid = validate_member_id(read.cluster, "cluster"); !valid) return std::unexpected(valid.error());
   if (read.database.empty()) {
-    return fail(ErrorCode::invalid_argument,
-                "database: a connection string is needed, such as `postgresql://ringmaster@127.0.0.1/ringmaster`",
-                "database");
+    return fail(
+        ErrorCode::invalid_argument,
+        "database: a connection string is needed, such as `postgresql://ringmaster@127.0.0.1/ringmaster`",
+        "database");
   }
   const auto level = parse_log_level(settings.get_string("log_level"));
   if (!level) {
-    return fail(ErrorCode::invalid_argument, "log_level: debug, info, warning or error are allowed", "log_level");
+    return fail(ErrorCode::invalid_argument, "log_level: debug, info, warning or error are allowed",
+                "log_level");
   }
   read.log_level = *level;
   if (const std::string& path = settings.get_string("secret_file"); !path.empty()) {
@@ -82,12 +85,14 @@ Result<MasterSettings> read_master_settings(const Settings& settings) {
     if (!secret) return std::unexpected(secret.error());
     read.secret = *std::move(secret);
   }
-  if (auto safe = check_exposure("listen", read.listen, read.secret); !safe) return std::unexpected(safe.error());
+  if (auto safe = check_exposure("listen", read.listen, read.secret); !safe)
+    return std::unexpected(safe.error());
   // HTTP knows no secret yet: it stays on this machine, behind a proxy that authenticates if need be.
   if (auto safe = check_exposure("http_listen", read.http_listen, {}); !safe) {
     return fail(ErrorCode::invalid_argument,
                 "http_listen: " + read.http_listen +
-                    " can be reached from other machines, and the HTTP API has no authentication: listen on 127.0.0.1 "
+                    " can be reached from other machines, and the HTTP API has no authentication: listen on "
+                    "127.0.0.1 "
                     "and put an authenticating proxy before it",
                 "http_listen");
   }

@@ -1,5 +1,5 @@
-// The settings of `ringmaster serve`: what there is, and what one set of values means. Pure, but for the host's name
-// and the secret file.
+// The settings of `ringmaster serve`: what there is, and what one set of values means. Pure, but for the
+// host's name and the secret file.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,8 @@
 #include "master/scheduler_core.h"
 
-#include <glog/logging.h>
-
 #include <algorithm>
+
+#include <glog/logging.h>
 
 namespace ringmaster {
 
@@ -45,7 +45,8 @@ void SchedulerCore::tick(Now now) {
     const Token token = mark_queue_.front().second;
     mark_queue_.pop_front();
     Entry* entry = find(token.task);
-    if (entry == nullptr || entry->phase != Phase::running || !(entry->token == token) || entry->marked) continue;
+    if (entry == nullptr || entry->phase != Phase::running || !(entry->token == token) || entry->marked)
+      continue;
     entry->marked = true;
     effects_.marks.push_back(
         {token, entry->row.worker, entry->row.worker_incarnation, entry->row.started_at.value_or(now.wall)});
@@ -80,7 +81,8 @@ void SchedulerCore::expire_start_deadlines(Now now) {
     result.outcome = Outcome::timed_out;
     result.finished_at = now.wall;
     const Lane& its = *entry->lane;
-    result.message = "not started within its start_deadline of " + format_duration(entry->row.task.start_deadline) +
+    result.message = "not started within its start_deadline of " +
+                     format_duration(entry->row.task.start_deadline) +
                      (its.workers.empty() ? ": no worker serves group " + its.group()
                                           : ": no worker of group " + its.group() + " had room");
     end_task(*entry, TaskState::timed_out, std::move(result), {});
@@ -119,10 +121,16 @@ std::optional<SchedulerCore::Live> SchedulerCore::live(TaskId id) const {
   const Entry& entry = *it->second;
   Live live{entry.row.state, entry.row.worker, entry.row.started_at, entry.row.attempt};
   switch (entry.phase) {
-    case Phase::running: live.state = TaskState::running; break;
+    case Phase::running:
+      live.state = TaskState::running;
+      break;
     case Phase::waiting:
-    case Phase::recording: live.state = TaskState::ready; live.worker.clear(); break;
-    default: break;
+    case Phase::recording:
+      live.state = TaskState::ready;
+      live.worker.clear();
+      break;
+    default:
+      break;
   }
   return live;
 }

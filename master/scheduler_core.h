@@ -1,9 +1,11 @@
-// SchedulerCore: everything that one master decides about tasks and workers. Events and the time go in; Effects come
-// out: transitions to commit, messages to send, pages to read. Pure and deterministic: no clock, socket, thread or
-// database. The shell (master_node.h) carries the effects out and reports back what was committed.
+// SchedulerCore: everything that one master decides about tasks and workers. Events and the time go in;
+// Effects come out: transitions to commit, messages to send, pages to read. Pure and deterministic: no clock,
+// socket, thread or database. The shell (master_node.h) carries the effects out and reports back what was
+// committed.
 //
-// Memory follows a commit: a task is known here only after its insert (or as a row that was read); it leaves when its
-// end is committed. A dispatch is sent once on a link, and again only after an inventory on a newer one.
+// Memory follows a commit: a task is known here only after its insert (or as a row that was read); it leaves
+// when its end is committed. A dispatch is sent once on a link, and again only after an inventory on a newer
+// one.
 #pragma once
 
 #include <array>
@@ -36,12 +38,12 @@ struct Now {
 
 struct CoreOptions {
   Duration ageing_step = kDefaultAgeingStep;
-  Duration worker_timeout = std::chrono::seconds(10);   // registered, yet unreachable for so long: lost
+  Duration worker_timeout = std::chrono::seconds(10);  // registered, yet unreachable for so long: lost
   Duration refused_interval = std::chrono::milliseconds(200);  // between the two refusals that prove a death
-  Duration inventory_wait = std::chrono::seconds(1);    // a new owner waits so long for silent workers
-  Duration due_horizon = std::chrono::seconds(10);      // tasks due within it are in memory
+  Duration inventory_wait = std::chrono::seconds(1);           // a new owner waits so long for silent workers
+  Duration due_horizon = std::chrono::seconds(10);             // tasks due within it are in memory
   Duration running_mark_after = std::chrono::seconds(1);
-  std::size_t lane_window = 20'000;                     // ready tasks of a lane in memory
+  std::size_t lane_window = 20'000;  // ready tasks of a lane in memory
   int page_size = 2'000;
 };
 
@@ -99,8 +101,8 @@ class SchedulerCore {
   ShardTable& shards() { return shards_; }
   const ShardTable& shards() const { return shards_; }
   void on_shards_taken(const std::vector<ShardEpoch>& taken, Now now);
-  // Before shards are released: no dispatch and no read begins any more until unfreeze(). The shell waits until
-  // quiet() and its own writes have landed, releases, calls on_shards_released, and unfreezes.
+  // Before shards are released: no dispatch and no read begins any more until unfreeze(). The shell waits
+  // until quiet() and its own writes have landed, releases, calls on_shards_released, and unfreezes.
   void freeze();
   bool quiet() const;  // no read is under way
   void unfreeze();
@@ -110,11 +112,11 @@ class SchedulerCore {
 
   // ---- tasks ----
   TaskRow make_row(NewTask task, TaskId id, Now now) const;
-  // Ids of an insert that is being sent. Until it is over, rows of it that a page brings are left alone: the page may
-  // be older than what became of them since.
+  // Ids of an insert that is being sent. Until it is over, rows of it that a page brings are left alone: the
+  // page may be older than what became of them since.
   void begin_accept(TaskId first, TaskId last) { accepting_[first] = last; }
   void end_accept(TaskId first) { accepting_.erase(first); }
-  void on_accepted(std::vector<TaskRow> rows, Now now);                      // their insert is committed
+  void on_accepted(std::vector<TaskRow> rows, Now now);  // their insert is committed
   void on_completed(const std::vector<Completion>& items, const std::vector<WriteFate>& fates, Now now);
   void on_retried(const std::vector<Retry>& items, const std::vector<WriteFate>& fates, Now now);
   void on_recorded(const std::vector<RunningMark>& items, const std::vector<WriteFate>& fates, Now now);
@@ -152,11 +154,12 @@ class SchedulerCore {
   std::vector<WorkerView> workers() const;
   std::vector<ClusterReply::Lane> lanes() const;
   std::size_t tasks_in_memory() const { return tasks_.size(); }
-  // Workers to keep channels to, with their addresses: those registered, and those that may still hold attempts.
+  // Workers to keep channels to, with their addresses: those registered, and those that may still hold
+  // attempts.
   std::map<std::string, std::string> wanted_links() const;
   struct Counters {
-    std::uint64_t accepted = 0, completed = 0, retried = 0, dispatched = 0, lost_attempts = 0, stale_results = 0,
-                  adopted = 0;
+    std::uint64_t accepted = 0, completed = 0, retried = 0, dispatched = 0, lost_attempts = 0,
+                  stale_results = 0, adopted = 0;
   };
   const Counters& counters() const { return counters_; }
 
@@ -167,19 +170,19 @@ class SchedulerCore {
     recording,  // its dispatch record is being committed
     sent,       // on a worker, not known to have started
     running,
-    ending,     // its completion or retry is being committed
+    ending,  // its completion or retry is being committed
   };
   struct Worker;
   struct Entry {
     TaskRow row;
     Phase phase = Phase::waiting;
-    Token token;                  // current one; meaningful from recording on
+    Token token;  // current one; meaningful from recording on
     Lane* lane = nullptr;
-    Worker* worker = nullptr;     // recording, sent, running
-    LinkId link = 0;              // sent: by which link, under which announcement
+    Worker* worker = nullptr;  // recording, sent, running
+    LinkId link = 0;           // sent: by which link, under which announcement
     std::uint64_t announce = 0;
-    bool marked = false;          // `running` is in the store
-    LinkId report_link = 0;       // ending: who waits for the acknowledgement
+    bool marked = false;     // `running` is in the store
+    LinkId report_link = 0;  // ending: who waits for the acknowledgement
     PageKey key() const { return {row.rank, row.id}; }
   };
   struct Worker {
@@ -187,27 +190,31 @@ class SchedulerCore {
     WorkerRegistration registration;  // the last known
     bool registered = false;
     LinkId link = 0;
-    Incarnation incarnation;          // of the link, or of the last one
-    std::uint64_t announced = 0;      // sequence sent last on this link
-    std::uint64_t inventoried = 0;    // sequence answered last, in whole
+    Incarnation incarnation;                                      // of the link, or of the last one
+    std::uint64_t announced = 0;                                  // sequence sent last on this link
+    std::uint64_t inventoried = 0;                                // sequence answered last, in whole
     std::map<std::uint64_t, std::vector<ShardId>> announcements;  // not yet answered
-    std::unordered_set<TaskId> seen;  // of the inventory that is coming in
-    bool ready = false;               // first inventory of this link is complete: dispatches may go
+    std::unordered_set<TaskId> seen;                              // of the inventory that is coming in
+    bool ready = false;  // first inventory of this link is complete: dispatches may go
     bool draining = false;
-    bool busy = false;                // it refused for lack of room: wait for its next word
+    bool busy = false;  // it refused for lack of room: wait for its next word
     std::uint32_t credit_limit = 0, queued = 0, running = 0, spooled = 0;
     std::uint64_t demand_told = 0;
-    std::unordered_set<TaskId> bound; // sent or running there, by our knowledge
+    std::unordered_set<TaskId> bound;  // sent or running there, by our knowledge
     std::optional<MonoTime> refused_at, unreachable_since;
-    bool has_credit = false;          // counted in its lanes' workers_with_credit
+    bool has_credit = false;  // counted in its lanes' workers_with_credit
   };
-  // A result or an inventory entry of a task that is not in memory, while the store is asked about it.
-  struct Inquiry {
-    std::optional<ResultReport> report;
+  // What workers said of a task that is not in memory, while the store is asked about it.
+  struct Hearsay {
+    std::optional<ResultReport> report;  // one of the two
     std::optional<HeldAttempt> held;
     Worker* worker = nullptr;  // who said so, in which life, on which link
     Incarnation incarnation;
     LinkId link = 0;
+    const Token& token() const { return report ? report->token : held->token; }
+  };
+  struct Inquiry {
+    std::vector<Hearsay> said;
     bool asked = false;
   };
 
@@ -218,12 +225,12 @@ class SchedulerCore {
   void expire_start_deadlines(Now now);
 
   // scheduler_core_tasks.cc
-  void admit(TaskRow row, Now now);             // into memory, if it is to be there
-  void enqueue(Entry& entry);                   // among its lane's ready ones
+  void admit(TaskRow row, Now now);  // into memory, if it is to be there
+  void enqueue(Entry& entry);        // among its lane's ready ones
   void trim(Lane& lane);
-  TaskRow take_out(Entry& entry);               // out of memory; `entry` is gone
-  void touch(TaskId id);                        // rows of it that are being read are older than memory
-  void detach(Entry& entry);                    // off its lane's or timer's or worker's lists
+  TaskRow take_out(Entry& entry);  // out of memory; `entry` is gone
+  void touch(TaskId id);           // rows of it that are being read are older than memory
+  void detach(Entry& entry);       // off its lane's or timer's or worker's lists
   void bind(Entry& entry, Worker& worker);
   void unbind(Entry& entry);
   void finish_attempt(Entry& entry, AttemptResult result, std::string worker, LinkId report_link, Now now);
@@ -254,15 +261,18 @@ class SchedulerCore {
   void declare_lost(Worker& worker, bool known_dead, Now now);
   void lose_attempt(Entry& entry, bool known_dead, Now now);
   void adopt(Entry& entry, Worker& worker, const HeldAttempt& held, Now now);
-  void inquire(Worker& worker, TaskId id, std::optional<ResultReport> report, std::optional<HeldAttempt> held);
+  void inquire(Worker& worker, TaskId id, std::optional<ResultReport> report,
+               std::optional<HeldAttempt> held);
 
   // scheduler_core_backlog.cc
   void plan_reads(Now now);
   bool being_accepted(TaskId id) const;
   bool gate_open(const Lane& lane, Now now) const;
   void take_row(TaskRow row, Now now);
-  void place(Entry& entry, Worker& worker, Incarnation incarnation, const HeldAttempt& held, LinkId link, Now now);
+  void place(Entry& entry, Worker& worker, Incarnation incarnation, const HeldAttempt& held, LinkId link,
+             Now now);
   void settle_inquiry(Lookup& answer, Inquiry inquiry, Now now);
+  void settle_without_row(const Lookup& answer, const Hearsay& said);
   void end_read();
   bool reading() const { return pages_reading_ > 0 || due_reading_; }
 
@@ -275,7 +285,8 @@ class SchedulerCore {
   std::map<std::string, std::unique_ptr<Lane>> lanes_;
   std::set<std::pair<WallTime, TaskId>> delayed_;
   std::set<std::pair<WallTime, TaskId>> start_deadlines_;
-  std::deque<std::pair<MonoTime, Token>> mark_queue_;   // started attempts that may deserve a mark, oldest first
+  std::deque<std::pair<MonoTime, Token>>
+      mark_queue_;  // started attempts that may deserve a mark, oldest first
   std::map<std::string, std::unique_ptr<Worker>, std::less<>> workers_;
   std::unordered_map<LinkId, Worker*> links_;
   std::uint64_t announce_sequence_ = 0;
@@ -288,7 +299,7 @@ class SchedulerCore {
   int pages_reading_ = 0, lookups_reading_ = 0;
   MonoTime reads_paused_until_{};  // after a failed one
   std::unordered_set<TaskId> touched_while_reading_;
-  WallTime horizon_{};          // everything due up to here is in memory or behind a lane's cursor
+  WallTime horizon_{};  // everything due up to here is in memory or behind a lane's cursor
   MonoTime next_sweep_{}, next_worker_check_{};
   std::optional<MonoTime> shards_taken_at_;
   std::uint64_t take_sequence_ = 0;  // announcement that a lane's workers must have answered

@@ -1,7 +1,8 @@
-// Paging: tasks that wait in the store come into memory in rank order, those due later shortly before they are due.
-#include <glog/logging.h>
-
+// Paging: tasks that wait in the store come into memory in rank order, those due later shortly before they
+// are due.
 #include <algorithm>
+
+#include <glog/logging.h>
 
 #include "master/scheduler_core.h"
 
@@ -26,14 +27,18 @@ void SchedulerCore::on_shards_taken(const std::vector<ShardEpoch>& taken, Now no
   want_groups_ = true;
 }
 
-void SchedulerCore::freeze() { frozen_ = true; }
+void SchedulerCore::freeze() {
+  frozen_ = true;
+}
 
 void SchedulerCore::unfreeze() {
   frozen_ = false;
   for (auto& [group, its] : lanes_) pump_needed_.insert(its.get());
 }
 
-bool SchedulerCore::quiet() const { return !reading() && !groups_reading_ && lookups_reading_ == 0; }
+bool SchedulerCore::quiet() const {
+  return !reading() && !groups_reading_ && lookups_reading_ == 0;
+}
 
 void SchedulerCore::on_shards_released(const std::vector<ShardId>& shards) {
   CHECK(quiet()) << "rows that are being read could come back after the shard did";
@@ -75,10 +80,10 @@ void SchedulerCore::take_row(TaskRow row, Now now) {
   }
 }
 
-// Somebody said that `worker` held this attempt, in that life, when `link` was its channel (0: before our time).
-// What the worker itself has said since decides.
-void SchedulerCore::place(Entry& entry, Worker& worker, Incarnation incarnation, const HeldAttempt& held, LinkId link,
-                          Now now) {
+// Somebody said that `worker` held this attempt, in that life, when `link` was its channel (0: before our
+// time). What the worker itself has said since decides.
+void SchedulerCore::place(Entry& entry, Worker& worker, Incarnation incarnation, const HeldAttempt& held,
+                          LinkId link, Now now) {
   adopt(entry, worker, held, now);
   entry.row.worker_incarnation = incarnation;
   entry.link = link;
@@ -186,25 +191,36 @@ void SchedulerCore::on_lookup(std::vector<Lookup> answers, Now now) {
   }
 }
 
+void SchedulerCore::settle_without_row(const Lookup& answer, const Hearsay& said) {
+  if (said.report) {
+    const bool this_one = answer.terminal && answer.terminal_attempt == said.token().attempt;
+    acknowledge(said.link, said.token(), this_one ? ResultFate::recorded : ResultFate::stale);
+  } else if (said.held->state != HeldState::finished) {
+    kill_outbox_[said.link].items.push_back(said.token());
+  }
+}
+
 void SchedulerCore::settle_inquiry(Lookup& answer, Inquiry inquiry, Now now) {
   if (!answer.row) {
-    if (inquiry.report) {
-      const bool this_one = answer.terminal && answer.terminal_attempt == inquiry.report->token.attempt;
-      acknowledge(inquiry.link, inquiry.report->token, this_one ? ResultFate::recorded : ResultFate::stale);
-    } else if (inquiry.held->state != HeldState::finished) {
-      kill_outbox_[inquiry.link].items.push_back(inquiry.held->token);
-    }
+    for (const Hearsay& said : inquiry.said) settle_without_row(answer, said);
     return;
   }
-  answer.row->run_at = std::min(answer.row->run_at, now.wall);
+  answer.row->run_at = std::min(answer.row->run_at, now.wall);  // in memory whatever the horizon is
   if (find(answer.id) == nullptr) admit(std::move(*answer.row), now);
-  Entry* entry = find(answer.id);
-  if (entry == nullptr) return;
-  if (inquiry.report) return on_result(*inquiry.worker, inquiry.link, std::move(*inquiry.report), now);
-  if (inquiry.held->token.attempt == entry->row.attempt) {
-    return place(*entry, *inquiry.worker, inquiry.incarnation, *inquiry.held, inquiry.link, now);
+  // The newest token is adopted; what remains is judged against it.
+  std::stable_sort(inquiry.said.begin(), inquiry.said.end(),
+                   [](const Hearsay& a, const Hearsay& b) { return a.token().newer_than(b.token()); });
+  for (Hearsay& said : inquiry.said) {
+    Entry& entry = *find(answer.id);
+    const bool undispatched = entry.phase == Phase::waiting || entry.phase == Phase::delayed;
+    if (said.report) {
+      on_result(*said.worker, said.link, std::move(*said.report), now);
+    } else if (undispatched && said.token().attempt == entry.row.attempt) {
+      place(entry, *said.worker, said.incarnation, *said.held, said.link, now);
+    } else if (said.held->state != HeldState::finished && !(entry.token == said.token())) {
+      kill_outbox_[said.link].items.push_back(said.token());
+    }
   }
-  if (inquiry.held->state != HeldState::finished) kill_outbox_[inquiry.link].items.push_back(inquiry.held->token);
 }
 
 void SchedulerCore::read_failed(const ReadRequest& request, Now now) {

@@ -19,7 +19,8 @@ void SchedulerCore::pump(Lane& lane) {
   }
 }
 
-// The ring owner of the task's key, or (bounded) the next server clockwise that has credit. Null: it was parked.
+// The ring owner of the task's key, or (bounded) the next server clockwise that has credit. Null: it was
+// parked.
 SchedulerCore::Worker* SchedulerCore::choose(Lane& lane, Entry& entry) {
   const NewTask& task = entry.row.task;
   Worker* chosen = nullptr;
@@ -66,8 +67,8 @@ void SchedulerCore::send_dispatch(Entry& entry) {
   const NewTask& task = entry.row.task;
   DispatchBatch& batch = dispatch_outbox_[entry.link];
   batch.worker = entry.worker->incarnation;
-  batch.items.push_back({entry.token, task.ns, task.group, task.kind, task.spec, task.timeout, task.on_worker_lost,
-                         task.traceparent});
+  batch.items.push_back({entry.token, task.ns, task.group, task.kind, task.spec, task.timeout,
+                         task.on_worker_lost, task.traceparent});
 }
 
 void SchedulerCore::on_recorded(const std::vector<RunningMark>& items, const std::vector<WriteFate>& fates,
@@ -93,8 +94,8 @@ void SchedulerCore::on_recorded(const std::vector<RunningMark>& items, const std
 }
 
 void SchedulerCore::update_credit(Worker& worker) {
-  const bool credit = worker.ready && worker.link != 0 && worker.registered && !worker.draining && !worker.busy &&
-                      worker.bound.size() < worker.credit_limit;
+  const bool credit = worker.ready && worker.link != 0 && worker.registered && !worker.draining &&
+                      !worker.busy && worker.bound.size() < worker.credit_limit;
   if (credit == worker.has_credit) return;
   worker.has_credit = credit;
   for (const std::string& group : worker.registration.groups) {
@@ -116,7 +117,8 @@ void SchedulerCore::rebuild_rings(const std::set<std::string>& groups) {
     std::vector<RingMember> members;
     for (const auto& [id, worker] : workers_) {
       const auto& served = worker->registration.groups;
-      if (worker->registered && !worker->draining && std::find(served.begin(), served.end(), group) != served.end()) {
+      if (worker->registered && !worker->draining &&
+          std::find(served.begin(), served.end(), group) != served.end()) {
         its.workers.insert(id);
         members.push_back({id, worker->registration.weight});
       }
@@ -138,7 +140,8 @@ void SchedulerCore::flush_outboxes() {
     };
     for (Dispatch& item : batch.items) {
       const std::size_t size = item.spec.size() + 200;
-      if (!part.items.empty() && (bytes + size > kMaxBatchBytes || part.items.size() >= kMaxBatchItems)) flush();
+      if (!part.items.empty() && (bytes + size > kMaxBatchBytes || part.items.size() >= kMaxBatchItems))
+        flush();
       bytes += size;
       part.items.push_back(std::move(item));
     }
@@ -151,7 +154,8 @@ void SchedulerCore::flush_outboxes() {
   kill_outbox_.clear();
 }
 
-// Workers divide their credit among the masters that have demand: say when ours begins and ends, and each second.
+// Workers divide their credit among the masters that have demand: say when ours begins and ends, and each
+// second.
 void SchedulerCore::tell_demand(const std::set<std::string>& workers, bool periodic) {
   for (const std::string& id : workers) {
     Worker& worker = *workers_.find(id)->second;

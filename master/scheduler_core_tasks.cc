@@ -76,15 +76,20 @@ void SchedulerCore::touch(TaskId id) {
 
 void SchedulerCore::detach(Entry& entry) {
   switch (entry.phase) {
-    case Phase::waiting: entry.lane->erase(entry.key()); break;
+    case Phase::waiting:
+      entry.lane->erase(entry.key());
+      break;
     case Phase::delayed:
       delayed_.erase({entry.row.run_at, entry.row.id});
       --entry.lane->delayed;
       break;
     case Phase::recording:
     case Phase::sent:
-    case Phase::running: unbind(entry); break;
-    case Phase::ending: break;
+    case Phase::running:
+      unbind(entry);
+      break;
+    case Phase::ending:
+      break;
   }
 }
 
@@ -118,7 +123,8 @@ void SchedulerCore::finish_attempt(Entry& entry, AttemptResult result, std::stri
   entry.report_link = report_link;
   TaskRow& row = entry.row;
   switch (result.outcome) {
-    case Outcome::succeeded: return end_task(entry, TaskState::succeeded, std::move(result), std::move(worker));
+    case Outcome::succeeded:
+      return end_task(entry, TaskState::succeeded, std::move(result), std::move(worker));
     case Outcome::failed:
     case Outcome::timed_out: {
       ++row.failures;
@@ -130,7 +136,8 @@ void SchedulerCore::finish_attempt(Entry& entry, AttemptResult result, std::stri
       return retry_task(entry, std::move(result), std::move(worker), delay, now);
     }
     case Outcome::cancelled:  // its worker gave it up while shutting down; nobody asked to cancel the task
-    case Outcome::lost: return retry_task(entry, std::move(result), std::move(worker), Duration{0}, now);
+    case Outcome::lost:
+      return retry_task(entry, std::move(result), std::move(worker), Duration{0}, now);
   }
 }
 
@@ -138,7 +145,8 @@ void SchedulerCore::end_task(Entry& entry, TaskState state, AttemptResult result
   effects_.completions.push_back({entry.token, state, std::move(worker), std::move(result)});
 }
 
-void SchedulerCore::retry_task(Entry& entry, AttemptResult result, std::string worker, Duration delay, Now now) {
+void SchedulerCore::retry_task(Entry& entry, AttemptResult result, std::string worker, Duration delay,
+                               Now now) {
   Retry retry;
   retry.token = entry.token;
   retry.worker = std::move(worker);
@@ -166,14 +174,16 @@ void SchedulerCore::on_completed(const std::vector<Completion>& items, const std
     } else {
       // A committed fact that we did not know, though we own the shard: never expected, so say it loudly.
       LOG(ERROR) << to_string(item.token.task) << ": its completion met "
-                 << (fates[i] == WriteFate::stale ? "a newer state" : "no such task") << "; dropped from memory";
+                 << (fates[i] == WriteFate::stale ? "a newer state" : "no such task")
+                 << "; dropped from memory";
     }
     touch(item.token.task);
     take_out(*entry);
   }
 }
 
-void SchedulerCore::on_retried(const std::vector<Retry>& items, const std::vector<WriteFate>& fates, Now now) {
+void SchedulerCore::on_retried(const std::vector<Retry>& items, const std::vector<WriteFate>& fates,
+                               Now now) {
   CHECK_EQ(items.size(), fates.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
     const Retry& item = items[i];

@@ -1,7 +1,7 @@
 // What workers say, and what is concluded from their silence.
-#include <glog/logging.h>
-
 #include <algorithm>
+
+#include <glog/logging.h>
 
 #include "master/scheduler_core.h"
 
@@ -87,7 +87,8 @@ void SchedulerCore::on_dial_refused(const std::string& id, Now now) {
   if (!worker.refused_at) {
     worker.refused_at = now.mono;
   } else if (now.mono - *worker.refused_at >= options_.refused_interval) {
-    declare_lost(worker, true, now);  // nobody listens there: the daemon is dead, and its attempts die with it
+    declare_lost(worker, true,
+                 now);  // nobody listens there: the daemon is dead, and its attempts die with it
   }
 }
 
@@ -102,12 +103,13 @@ void SchedulerCore::on_message(LinkId link, Message message, Now now) {
   const auto it = links_.find(link);
   if (it == links_.end()) return;
   Worker& worker = *it->second;
-  std::visit(Overloaded{[&](Inventory& m) { on_inventory(worker, std::move(m), now); },
-                        [&](AckBatch& m) { on_acks(worker, m); },
-                        [&](ResultBatch& m) { on_results(worker, std::move(m), now); },
-                        [&](StartedBatch& m) { on_started(m, now); }, [&](WorkerStatus& m) { on_status(worker, m); },
-                        [](auto&) {}},  // what masters say to workers is no business of ours
-             message);
+  std::visit(
+      Overloaded{[&](Inventory& m) { on_inventory(worker, std::move(m), now); },
+                 [&](AckBatch& m) { on_acks(worker, m); },
+                 [&](ResultBatch& m) { on_results(worker, std::move(m), now); },
+                 [&](StartedBatch& m) { on_started(m, now); }, [&](WorkerStatus& m) { on_status(worker, m); },
+                 [](auto&) {}},  // what masters say to workers is no business of ours
+      message);
 }
 
 void SchedulerCore::on_status(Worker& worker, const WorkerStatus& status) {
@@ -145,7 +147,8 @@ void SchedulerCore::on_held(Worker& worker, const HeldAttempt& held, Now now) {
   Entry* entry = find(held.token.task);
   if (entry == nullptr) return inquire(worker, held.token.task, std::nullopt, held);
   switch (entry->phase) {
-    case Phase::ending: return;  // its result is being committed; the acknowledgement follows
+    case Phase::ending:
+      return;  // its result is being committed; the acknowledgement follows
     case Phase::waiting:
     case Phase::delayed:
       if (held.token.attempt == entry->row.attempt) return adopt(*entry, worker, held, now);
@@ -161,7 +164,8 @@ void SchedulerCore::on_held(Worker& worker, const HeldAttempt& held, Now now) {
       }
       break;
   }
-  // Not the current token. A queued or running one is stopped; a finished one is refused when its result comes.
+  // Not the current token. A queued or running one is stopped; a finished one is refused when its result
+  // comes.
   if (held.state != HeldState::finished) kill_outbox_[worker.link].items.push_back(held.token);
 }
 
@@ -179,7 +183,8 @@ void SchedulerCore::adopt(Entry& entry, Worker& worker, const HeldAttempt& held,
   if (entry.phase == Phase::running) mark_queue_.emplace_back(now.mono, entry.token);
 }
 
-// All that this worker holds for the announced shards is known: what we thought to be there and is not, is nowhere.
+// All that this worker holds for the announced shards is known: what we thought to be there and is not, is
+// nowhere.
 void SchedulerCore::end_inventory(Worker& worker, std::uint64_t sequence, Now now) {
   const auto it = worker.announcements.find(sequence);
   const std::set<ShardId> shards(it->second.begin(), it->second.end());
@@ -188,7 +193,8 @@ void SchedulerCore::end_inventory(Worker& worker, std::uint64_t sequence, Now no
   for (const TaskId id : worker.bound) {
     const Entry& entry = *find(id);
     const bool sent_before = entry.link != worker.link || entry.announce < sequence;
-    if (entry.phase != Phase::recording && sent_before && shards.contains(id.shard()) && !worker.seen.contains(id)) {
+    if (entry.phase != Phase::recording && sent_before && shards.contains(id.shard()) &&
+        !worker.seen.contains(id)) {
       missing.push_back(id);
     }
   }
@@ -220,7 +226,8 @@ void SchedulerCore::on_acks(Worker& worker, const AckBatch& batch) {
     unbind(*entry);
     enqueue(*entry);
     if (ack.verdict == AckVerdict::fenced) {
-      // Somebody else may own the shard: the shell reads the shard table; until then this worker gets no more.
+      // Somebody else may own the shard: the shell reads the shard table; until then this worker gets no
+      // more.
       worker.busy = true;
       shards_doubted_ = true;
     }
@@ -270,12 +277,18 @@ void SchedulerCore::on_result(Worker& worker, LinkId link, ResultReport report, 
 // Not in memory means asking PostgreSQL.
 void SchedulerCore::inquire(Worker& worker, TaskId id, std::optional<ResultReport> report,
                             std::optional<HeldAttempt> held) {
-  Inquiry& inquiry = inquiries_[id];
-  inquiry.worker = &worker;
-  inquiry.incarnation = worker.incarnation;
-  inquiry.link = worker.link;
-  if (report) inquiry.report = std::move(report);
-  if (held) inquiry.held = held;
+  Hearsay said{std::move(report), held, &worker, worker.incarnation, worker.link};
+  std::vector<Hearsay>& all = inquiries_[id].said;
+  // Said again, on the same link or a newer one: only the last word counts.
+  const auto same = std::find_if(all.begin(), all.end(), [&](const Hearsay& older) {
+    return older.worker == &worker && older.token() == said.token() &&
+           older.report.has_value() <= said.report.has_value();
+  });
+  if (same != all.end()) {
+    *same = std::move(said);
+  } else {
+    all.push_back(std::move(said));
+  }
 }
 
 // ---- verdicts ----
@@ -289,14 +302,15 @@ void SchedulerCore::declare_lost(Worker& worker, bool known_dead, Now now) {
     if (entry.phase != Phase::recording) lose_attempt(entry, known_dead, now);
   }
   if (const std::uint64_t lost = counters_.lost_attempts - before; lost > 0) {
-    LOG(WARNING) << "worker " << worker.id << (known_dead ? " is dead (refuses connections)" : " is lost") << " with "
-                 << lost << " attempts";
+    LOG(WARNING) << "worker " << worker.id << (known_dead ? " is dead (refuses connections)" : " is lost")
+                 << " with " << lost << " attempts";
   }
 }
 
 void SchedulerCore::lose_attempt(Entry& entry, bool known_dead, Now now) {
   TaskRow& row = entry.row;
-  // These two must not run twice: as long as the worker may be alive behind a cut, wait for it or for its death.
+  // These two must not run twice: as long as the worker may be alive behind a cut, wait for it or for its
+  // death.
   if (!known_dead && row.task.on_worker_lost != OnWorkerLost::rerun) return;
   ++counters_.lost_attempts;
   if (entry.phase == Phase::running) ++row.crashes;
@@ -306,7 +320,8 @@ void SchedulerCore::lose_attempt(Entry& entry, bool known_dead, Now now) {
   result.finished_at = now.wall;
   result.message = "worker " + row.worker + (known_dead ? " died" : " was lost");
   std::string worker = row.worker;
-  if (row.task.on_worker_lost != OnWorkerLost::fail) return finish_attempt(entry, std::move(result), worker, 0, now);
+  if (row.task.on_worker_lost != OnWorkerLost::fail)
+    return finish_attempt(entry, std::move(result), worker, 0, now);
   detach(entry);
   entry.phase = Phase::ending;
   entry.report_link = 0;

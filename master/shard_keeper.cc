@@ -1,8 +1,8 @@
 #include "master/shard_keeper.h"
 
-#include <glog/logging.h>
-
 #include <algorithm>
+
+#include <glog/logging.h>
 
 namespace ringmaster {
 
@@ -11,10 +11,16 @@ constexpr Duration kCalm = std::chrono::seconds(1);
 constexpr Duration kEager = std::chrono::milliseconds(100);  // shards that should be ours are still another's
 }  // namespace
 
-ShardKeeper::ShardKeeper(Loop& loop, TaskStore& store, SchedulerCore& core, std::string self, Incarnation incarnation,
-                         Duration dead_after, Hooks hooks)
-    : loop_(loop), store_(store), core_(core), self_(std::move(self)), incarnation_(incarnation),
-      dead_after_(dead_after), hooks_(std::move(hooks)), timer_(loop) {}
+ShardKeeper::ShardKeeper(Loop& loop, TaskStore& store, SchedulerCore& core, std::string self,
+                         Incarnation incarnation, Duration dead_after, Hooks hooks)
+    : loop_(loop),
+      store_(store),
+      core_(core),
+      self_(std::move(self)),
+      incarnation_(incarnation),
+      dead_after_(dead_after),
+      hooks_(std::move(hooks)),
+      timer_(loop) {}
 
 // Answers may come after our destruction, or not at all.
 template <class F>
@@ -54,8 +60,8 @@ void ShardKeeper::failed(const char* what, const Error& error) {
   again(kCalm);
 }
 
-// A master row of our own node id that is still living is a former life of ours, unless another daemon uses our id;
-// the registry let us join under this id only after the other one's session had ended.
+// A master row of our own node id that is still living is a former life of ours, unless another daemon uses
+// our id; the registry let us join under this id only after the other one's session had ended.
 void ShardKeeper::clear_predecessors() {
   step_ = Step::clearing;
   store_.predecessors(guard([this](Result<std::vector<Incarnation>> found) {
@@ -66,11 +72,12 @@ void ShardKeeper::clear_predecessors() {
     }
     if (found->empty()) return read();
     store_.take_over(found->front(), guard([this](Result<> done) {
-      if (!done && done.error().code == ErrorCode::fenced) return hooks_.fenced(done.error());
-      if (done) return clear_predecessors();
-      LOG(WARNING) << "clearing up after our former life: " << done.error().message;
-      timer_.start(kCalm, [this] { clear_predecessors(); });
-    }));
+                       if (!done && done.error().code == ErrorCode::fenced)
+                         return hooks_.fenced(done.error());
+                       if (done) return clear_predecessors();
+                       LOG(WARNING) << "clearing up after our former life: " << done.error().message;
+                       timer_.start(kCalm, [this] { clear_predecessors(); });
+                     }));
   }));
 }
 
@@ -86,13 +93,15 @@ void ShardKeeper::believe(const std::vector<ShardRow>& rows) {
   std::vector<ShardId> lost;
   for (const ShardRow& row : rows) {
     owners_[row.id] = row.owner ? row.owner_node : std::string();
-    if (core_.shards().owns(row.id) && (row.owner != incarnation_ || row.epoch != core_.shards().epoch(row.id))) {
+    if (core_.shards().owns(row.id) &&
+        (row.owner != incarnation_ || row.epoch != core_.shards().epoch(row.id))) {
       lost.push_back(row.id);
     }
   }
   if (lost.empty()) return;
   // Only a fenced incarnation loses shards without its own doing.
-  hooks_.fenced({ErrorCode::fenced, std::to_string(lost.size()) + " of our shards belong to somebody else", {}});
+  hooks_.fenced(
+      {ErrorCode::fenced, std::to_string(lost.size()) + " of our shards belong to somebody else", {}});
 }
 
 void ShardKeeper::on_rows(const std::vector<ShardRow>& rows) {
@@ -147,26 +156,28 @@ void ShardKeeper::take_over(Incarnation dead) {
   step_ = Step::clearing;
   LOG(WARNING) << "taking over from " << to_string(dead);
   store_.take_over(dead, guard([this](Result<> done) {
-    if (!done) return failed("taking over", done.error());
-    again(Duration{0});
-  }));
+                     if (!done) return failed("taking over", done.error());
+                     again(Duration{0});
+                   }));
 }
 
 void ShardKeeper::take(std::vector<ShardId> wanted) {
   step_ = Step::taking;
   store_.take_shards(std::move(wanted), guard([this](Result<std::vector<ShardEpoch>> taken) {
-    // An unknown outcome is read back as "owned by us": believe() then finds nothing lost, and we take nothing twice;
-    // so such shards are given back by taking ourselves for fenced.
-    if (!taken && taken.error().code == ErrorCode::unknown_outcome) return hooks_.fenced(taken.error());
-    if (!taken) return failed("taking shards", taken.error());
-    for (const ShardEpoch& shard : *taken) owners_[shard.shard] = self_;
-    if (!taken->empty()) {
-      LOG(INFO) << "took " << taken->size() << " shards";
-      core_.on_shards_taken(*taken, hooks_.now());
-      hooks_.changed();
-    }
-    again(kEager);
-  }));
+                       // An unknown outcome is read back as "owned by us": believe() then finds nothing lost,
+                       // and we take nothing twice; so such shards are given back by taking ourselves for
+                       // fenced.
+                       if (!taken && taken.error().code == ErrorCode::unknown_outcome)
+                         return hooks_.fenced(taken.error());
+                       if (!taken) return failed("taking shards", taken.error());
+                       for (const ShardEpoch& shard : *taken) owners_[shard.shard] = self_;
+                       if (!taken->empty()) {
+                         LOG(INFO) << "took " << taken->size() << " shards";
+                         core_.on_shards_taken(*taken, hooks_.now());
+                         hooks_.changed();
+                       }
+                       again(kEager);
+                     }));
 }
 
 void ShardKeeper::release(std::vector<ShardId> ids) {
@@ -185,18 +196,19 @@ void ShardKeeper::on_progress() {
 void ShardKeeper::release_now() {
   step_ = Step::releasing;
   store_.release_shards(releasing_, guard([this](Result<> done) {
-    if (!done && done.error().code == ErrorCode::unknown_outcome) return hooks_.fenced(done.error());
-    if (!done) {
-      end_release();
-      return failed("handing shards over", done.error());
-    }
-    LOG(INFO) << "handed over " << releasing_.size() << " shards";
-    for (const ShardId shard : releasing_) owners_[shard].clear();
-    core_.on_shards_released(releasing_);
-    hooks_.released(releasing_);
-    end_release();
-    again(kEager);
-  }));
+                          if (!done && done.error().code == ErrorCode::unknown_outcome)
+                            return hooks_.fenced(done.error());
+                          if (!done) {
+                            end_release();
+                            return failed("handing shards over", done.error());
+                          }
+                          LOG(INFO) << "handed over " << releasing_.size() << " shards";
+                          for (const ShardId shard : releasing_) owners_[shard].clear();
+                          core_.on_shards_released(releasing_);
+                          hooks_.released(releasing_);
+                          end_release();
+                          again(kEager);
+                        }));
 }
 
 void ShardKeeper::end_release() {
@@ -216,6 +228,8 @@ std::uint32_t ShardKeeper::shards_of(const std::string& node) const {
   return static_cast<std::uint32_t>(std::count(owners_.begin(), owners_.end(), node));
 }
 
-std::uint32_t ShardKeeper::unowned() const { return shards_of({}); }
+std::uint32_t ShardKeeper::unowned() const {
+  return shards_of({});
+}
 
 }  // namespace ringmaster

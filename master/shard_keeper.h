@@ -1,6 +1,6 @@
-// ShardKeeper: carries out what ShardTable asks for. It reads the shard table, takes free shards that this master
-// should own, hands over those that another one should, and clears up after masters that are dead. One step at a
-// time; PostgreSQL decides every one. Lives on the loop's thread.
+// ShardKeeper: carries out what ShardTable asks for. It reads the shard table, takes free shards that this
+// master should own, hands over those that another one should, and clears up after masters that are dead. One
+// step at a time; PostgreSQL decides every one. Lives on the loop's thread.
 #pragma once
 
 #include <functional>
@@ -19,9 +19,9 @@ class ShardKeeper {
  public:
   struct Hooks {
     std::function<Now()> now;
-    std::function<void()> changed;                   // the core has something to do
-    std::function<void(bool)> hold_writes;           // true: begin nothing new; false: go on
-    std::function<bool()> writes_idle;               // none under way
+    std::function<void()> changed;                              // the core has something to do
+    std::function<void(bool)> hold_writes;                      // true: begin nothing new; false: go on
+    std::function<bool()> writes_idle;                          // none under way
     std::function<void(const std::vector<ShardId>&)> released;  // drop what is queued for them
     std::function<void(const Error&)> fenced;
   };

@@ -4,7 +4,8 @@ namespace ringmaster {
 
 void ShardTable::set_masters(std::vector<std::string> names) {
   if (names.empty()) return;
-  // We live, whatever the registry shows: shards are not given up because our own node is late or was swept away.
+  // We live, whatever the registry shows: shards are not given up because our own node is late or was swept
+  // away.
   names.push_back(self_);
   const HashRing ring(std::move(names));
   for (int i = 0; i < kShardCount; ++i) {
@@ -43,7 +44,8 @@ std::vector<ShardEpoch> ShardTable::epochs() const {
 std::vector<ShardId> ShardTable::to_release() const {
   std::vector<ShardId> result;
   for (std::size_t i = 0; i < epoch_.size(); ++i) {
-    if (epoch_[i] != 0 && !target_[i].empty() && target_[i] != self_) result.push_back(static_cast<ShardId>(i));
+    if (epoch_[i] != 0 && !target_[i].empty() && target_[i] != self_)
+      result.push_back(static_cast<ShardId>(i));
   }
   return result;
 }

@@ -1,5 +1,5 @@
-// ShardTable: which shards this master owns, and which it should take or give up. Pure; PostgreSQL decides, this only
-// asks. Shards map to live masters by a hash ring over `shard/<n>`.
+// ShardTable: which shards this master owns, and which it should take or give up. Pure; PostgreSQL decides,
+// this only asks. Shards map to live masters by a hash ring over `shard/<n>`.
 #pragma once
 
 #include <array>

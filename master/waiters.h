@@ -1,5 +1,5 @@
-// Waiters: long polls. Each waits for some tasks to reach a terminal state, or for its time to run out. Lives on the
-// loop's thread; whoever is destroyed with pending waiters answers none of them.
+// Waiters: long polls. Each waits for some tasks to reach a terminal state, or for its time to run out. Lives
+// on the loop's thread; whoever is destroyed with pending waiters answers none of them.
 #pragma once
 
 #include <functional>

@@ -1,14 +1,17 @@
-// TaskStore: the truth. One master's view of the database: PostgreSQL (pg_task_store.h) and its in-memory twin
-// (memory_task_store.h) pass one contract suite.
+// TaskStore: the truth. One master's view of the database: PostgreSQL (pg_task_store.h) and its in-memory
+// twin (memory_task_store.h) pass one contract suite.
 //
-// Every writing call proves the caller's incarnation through the fence (design, section 5). Errors of writing calls:
+// Every writing call proves the caller's incarnation through the fence (design, section 5). Errors of writing
+// calls:
 //   fenced           this incarnation may not write; nothing happened
 //   unavailable      it was never sent or surely rolled back; nothing happened
-//   unknown_outcome  it may have happened, and CANNOT happen any more later (the lost connection's fence row is gone):
+//   unknown_outcome  it may have happened, and CANNOT happen any more later (the lost connection's fence row
+//   is gone):
 //                    look the ids up, then repeat only what is absent
 //   internal         PostgreSQL refused the statement (message: SQLSTATE and text); nothing happened
-// A batch is one statement and one commit: all of it or nothing. Callbacks run on the loop's thread, never inside the
-// call; several batches may be in flight at once and may finish in any order. Nothing is answered after close().
+// A batch is one statement and one commit: all of it or nothing. Callbacks run on the loop's thread, never
+// inside the call; several batches may be in flight at once and may finish in any order. Nothing is answered
+// after close().
 #pragma once
 
 #include <cstdint>
@@ -55,7 +58,8 @@ class TaskStore {
   // Makes the living `master` row and one fence row for each connection; answers the database's store_id.
   // Errors also: invalid_argument (schema too old or too new: run `ringmaster migrate`).
   virtual void open(MasterIdentity self, StoreCallback<std::string> done) = 0;
-  // Orderly end: releases what is still owned, marks the master row ended. Afterwards every call answers fenced.
+  // Orderly end: releases what is still owned, marks the master row ended. Afterwards every call answers
+  // fenced.
   virtual void resign(StoreCallback<> done) = 0;
   virtual void close() = 0;  // drops connections and callbacks at once
 
@@ -63,13 +67,14 @@ class TaskStore {
   virtual void shards(StoreCallback<std::vector<ShardRow>> done) = 0;
   // Takes those of `wanted` that nobody owns; epoch + 1 each. Answers the ones taken.
   virtual void take_shards(std::vector<ShardId> wanted, StoreCallback<std::vector<ShardEpoch>> done) = 0;
-  // Gives up ownership and bumps the generation of all own fence rows, in one transaction. Statements of this store
-  // that were sent before and did not hold answer `fenced` even though the incarnation lives: flush first.
+  // Gives up ownership and bumps the generation of all own fence rows, in one transaction. Statements of this
+  // store that were sent before and did not hold answer `fenced` even though the incarnation lives: flush
+  // first.
   virtual void release_shards(std::vector<ShardId> ids, StoreCallback<> done) = 0;
   // Living master rows of this node id other than the caller: its predecessors.
   virtual void predecessors(StoreCallback<std::vector<Incarnation>> done) = 0;
-  // Declares `dead` dead (terminates its backends, marks its row, deletes its fence rows) and frees its shards.
-  // Resumable; safe at any moment; idempotent.
+  // Declares `dead` dead (terminates its backends, marks its row, deletes its fence rows) and frees its
+  // shards. Resumable; safe at any moment; idempotent.
   virtual void take_over(Incarnation dead, StoreCallback<> done) = 0;
 
   // ---- the two writes a task, and their kin ----
@@ -81,15 +86,15 @@ class TaskStore {
 
   // ---- reading the backlog (only rows of `owned` shards are answered) ----
   virtual void groups(StoreCallback<std::vector<std::string>> done) = 0;
-  // Rows of one lane with key > after and run_at <= due_before, in key order, at most `limit`. `exhausted` when
-  // nothing further waits below rank(due_before): the lane's backlog is all in memory then.
+  // Rows of one lane with key > after and run_at <= due_before, in key order, at most `limit`. `exhausted`
+  // when nothing further waits below rank(due_before): the lane's backlog is all in memory then.
   struct Page {
     std::vector<TaskRow> rows;
     bool exhausted = false;
     PageKey last;  // pass as `after` next time; covers rows skipped because of shard or run_at
   };
-  virtual void page(std::string group, std::optional<PageKey> after, WallTime due_before, std::vector<bool> owned,
-                    int limit, StoreCallback<Page> done) = 0;
+  virtual void page(std::string group, std::optional<PageKey> after, WallTime due_before,
+                    std::vector<bool> owned, int limit, StoreCallback<Page> done) = 0;
   // Rows of every group that become due in (after, until]; unordered.
   virtual void page_due(WallTime after, WallTime until, std::vector<bool> owned, int limit,
                         StoreCallback<std::vector<TaskRow>> done) = 0;

@@ -14,9 +14,9 @@ namespace ringmaster {
 class Spool {
  public:
   struct Contents {
-    std::string store_id;                // empty: never bound
-    std::vector<ResultReport> results;   // unacknowledged, oldest first
-    std::vector<ShardEpoch> epochs;      // the highest seen
+    std::string store_id;               // empty: never bound
+    std::vector<ResultReport> results;  // unacknowledged, oldest first
+    std::vector<ShardEpoch> epochs;     // the highest seen
   };
   using Synced = std::move_only_function<void(Result<>)>;
 
@@ -27,8 +27,8 @@ class Spool {
   // Errors: unavailable (disk full, I/O error): nothing of it may be reported then.
   virtual Result<> append(const std::vector<ResultReport>& results) = 0;
   virtual Result<> note_epochs(const std::vector<ShardEpoch>& epochs) = 0;
-  // Calls back on the loop's thread once everything appended so far is on the platter. The spool also syncs by
-  // itself what is older than 50 ms and not forgotten.
+  // Calls back on the loop's thread once everything appended so far is on the platter. The spool also syncs
+  // by itself what is older than 50 ms and not forgotten.
   virtual void sync(Synced done) = 0;
   virtual void forget(const std::vector<Token>& tokens) = 0;  // acknowledged: need not survive any more
 };

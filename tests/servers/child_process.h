@@ -23,12 +23,14 @@ namespace ringmaster {
 class ChildProcess {
  public:
   struct Options {
-    std::filesystem::path output;              // stdout and stderr, appended
-    std::string input;                         // its whole stdin
+    std::filesystem::path output;                    // stdout and stderr, appended
+    std::string input;                               // its whole stdin
     std::map<std::string, std::string> environment;  // added to ours
   };
 
-  ChildProcess(std::vector<std::string> argv, Options options) : options_(std::move(options)) { spawn(std::move(argv)); }
+  ChildProcess(std::vector<std::string> argv, Options options) : options_(std::move(options)) {
+    spawn(std::move(argv));
+  }
   ~ChildProcess() {
     if (!exit_status_) {
       ::kill(pid_, SIGKILL);

@@ -11,10 +11,12 @@
 namespace {
 
 int report(const ringmaster::SimOptions& options, const ringmaster::SimReport& report) {
-  std::printf("seed %llu broke after %zu steps, %.3f simulated seconds:\n", static_cast<unsigned long long>(options.seed),
-              report.steps, static_cast<double>(report.simulated.count()) / 1e6);
+  std::printf("seed %llu broke after %zu steps, %.3f simulated seconds:\n",
+              static_cast<unsigned long long>(options.seed), report.steps,
+              static_cast<double>(report.simulated.count()) / 1e6);
   for (const std::string& violation : report.violations) std::printf("  %s\n", violation.c_str());
-  std::printf("replay it with: ./dev sim --seed %llu --trace\n", static_cast<unsigned long long>(options.seed));
+  std::printf("replay it with: ./dev sim --seed %llu --trace\n",
+              static_cast<unsigned long long>(options.seed));
   return 1;
 }
 
@@ -22,7 +24,8 @@ int report(const ringmaster::SimOptions& options, const ringmaster::SimReport& r
 
 int main(int argc, char** argv) {
   using namespace ringmaster;
-  CLI::App app{"Runs masters and workers over a simulated network, store and registry, and checks the invariants."};
+  CLI::App app{
+      "Runs masters and workers over a simulated network, store and registry, and checks the invariants."};
   std::uint64_t seeds = 100, start = 1, seed = 0;
   bool trace = false;
   std::string bug = "none";
@@ -38,7 +41,8 @@ int main(int argc, char** argv) {
 
   SimOptions options{.trace = trace};
   for (const auto& [planted, name, within] : all_planted_bugs()) {
-    if (bug == "list") std::printf("%s (caught within %llu seeds)\n", name.c_str(), static_cast<unsigned long long>(within));
+    if (bug == "list")
+      std::printf("%s (caught within %llu seeds)\n", name.c_str(), static_cast<unsigned long long>(within));
     if (bug == name) options.bug = planted;
   }
   if (bug == "list") return 0;
@@ -63,8 +67,10 @@ int main(int argc, char** argv) {
     simulated += result.simulated;
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::printf("%llu seeds without a violation: %zu steps, %zu tasks accepted, %zu attempts run, %.1f simulated hours in %.1f s\n",
-              static_cast<unsigned long long>(seeds), steps, accepted, runs,
-              static_cast<double>(simulated.count()) / 3.6e9, seconds);
+  std::printf(
+      "%llu seeds without a violation: %zu steps, %zu tasks accepted, %zu attempts run, %.1f simulated hours "
+      "in %.1f s\n",
+      static_cast<unsigned long long>(seeds), steps, accepted, runs,
+      static_cast<double>(simulated.count()) / 3.6e9, seconds);
   return 0;
 }

@@ -1,5 +1,5 @@
-// NodeLoop: the loop of one simulated process on the cluster's ManualLoop. It can be frozen (SIGSTOP: nothing runs,
-// everything waits) and dies with its process: what it was asked to run never runs afterwards.
+// NodeLoop: the loop of one simulated process on the cluster's ManualLoop. It can be frozen (SIGSTOP: nothing
+// runs, everything waits) and dies with its process: what it was asked to run never runs afterwards.
 #pragma once
 
 #include <deque>
@@ -58,7 +58,10 @@ class NodeLoop final : public Loop {
       if (alive.expired()) return;
       if (frozen_ || !held_.empty()) {  // what was held runs first
         held_.emplace_back(id, std::move(fn));
-        if (!frozen_) base_.post([this, alive] { if (!alive.expired()) run_held(); });
+        if (!frozen_)
+          base_.post([this, alive] {
+            if (!alive.expired()) run_held();
+          });
       } else {
         timers_.erase(id);
         fn();

@@ -1,6 +1,6 @@
-// SimCluster: masters, workers, clients and the world around them, in one thread, from one seed. The masters and
-// workers are the real MasterNode and WorkerNode; network, store, registry, disks and processes are simulated. The same
-// seed replays the same run, event by event.
+// SimCluster: masters, workers, clients and the world around them, in one thread, from one seed. The masters
+// and workers are the real MasterNode and WorkerNode; network, store, registry, disks and processes are
+// simulated. The same seed replays the same run, event by event.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,8 @@
 
 namespace ringmaster {
 
-// Bugs that a run can be given, to see that it would be caught. Each sits at a seam; the real code stays as it is.
+// Bugs that a run can be given, to see that it would be caught. Each sits at a seam; the real code stays as
+// it is.
 enum class PlantedBug {
   none,
   skip_the_fence,           // the database believes whoever writes
@@ -33,7 +34,6 @@ enum class PlantedBug {
   keep_replaced_frames,     // an older channel's unread frames still arrive after the newer one is up (H9)
   repeat_a_dispatch,        // the network delivers a dispatch again, long after
   empty_inventory,          // a worker's inventory leaves out what it holds
-  announce_a_live_worker_dead,  // refusals from a worker that lives
 };
 struct PlantedBugCase {
   PlantedBug bug;
@@ -45,7 +45,7 @@ std::vector<PlantedBugCase> all_planted_bugs();
 struct SimOptions {
   std::uint64_t seed = 1;
   PlantedBug bug = PlantedBug::none;
-  bool trace = false;   // tell the story on stdout
+  bool trace = false;  // tell the story on stdout
 };
 
 struct SimReport {

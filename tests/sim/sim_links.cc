@@ -22,7 +22,9 @@ Message through_codec(const Message& message) {
 
 // ---- network ----
 
-double SimNetwork::chance() { return static_cast<double>(loop_.random() >> 11) * 0x1.0p-53; }
+double SimNetwork::chance() {
+  return static_cast<double>(loop_.random() >> 11) * 0x1.0p-53;
+}
 
 Duration SimNetwork::delay() {
   const Duration most = chance() < faults.slow ? faults.slow_delay : faults.max_delay;
@@ -47,7 +49,8 @@ void SimNetwork::heal(const std::string& from, const std::string& to) {
   if (cuts_.erase({from, to}) == 0) return;
   for (auto& channel : channels_between(from, to)) {
     const int end = channel->ends[0].address == to ? 0 : 1;
-    for (Message& message : std::exchange(channel->ends[end].stalled, {})) transmit(channel, end, std::move(message));
+    for (Message& message : std::exchange(channel->ends[end].stalled, {}))
+      transmit(channel, end, std::move(message));
   }
 }
 
@@ -74,10 +77,16 @@ void SimNetwork::connect(SimLinks& from, const std::string& node_id, Role role, 
     const auto target = listeners_.find(address);
     if (target == listeners_.end()) return from.dial_failed(key, DialError::refused, "connection refused");
     SimLinks& to = *target->second;
-    if (to.node_id_ != key.second) return from.dial_failed(key, DialError::rejected, "another node answers there");
+    if (to.node_id_ != key.second)
+      return from.dial_failed(key, DialError::rejected, "another node answers there");
     auto channel = std::make_shared<Channel>();
-    channel->ends[0] = {&from, {key.first, key.second, to.incarnation_, "sim", true}, from.address_, ++last_link_, false, {}, {}};
-    channel->ends[1] = {&to, {from.role_, from.node_id_, from.incarnation_, "sim", false}, to.address_, ++last_link_, false, {}, {}};
+    channel->ends[0] = {
+        &from, {key.first, key.second, to.incarnation_, "sim", true}, from.address_, ++last_link_, false, {},
+        {}};
+    channel->ends[1] = {&to,         {from.role_, from.node_id_, from.incarnation_, "sim", false},
+                        to.address_, ++last_link_,
+                        false,       {},
+                        {}};
     channels_.push_back(channel);
     to.attach(channel, 1);
     from.attach(channel, 0);
@@ -112,16 +121,18 @@ void SimNetwork::arrive(const std::shared_ptr<Channel>& channel, int to, Message
     });
   }
   SimLinks& owner = *end.owner;
-  owner.loop_.post([&owner, channel, to, message = std::move(message), late = faults.keep_replaced]() mutable {
-    End& mine = channel->ends[to];
-    if (mine.up && owner.network_.observer) owner.network_.observer(mine.peer.node_id, owner.node_id_, message);
-    if (mine.up) {
-      owner.handler_.on_message(mine.link, std::move(message));
-    } else if (late) {  // planted: read it as if the newer channel had brought it
-      const auto newer = owner.by_peer_.find({mine.peer.role, mine.peer.node_id});
-      if (newer != owner.by_peer_.end()) owner.handler_.on_message(newer->second, std::move(message));
-    }
-  });
+  owner.loop_.post(
+      [&owner, channel, to, message = std::move(message), late = faults.keep_replaced]() mutable {
+        End& mine = channel->ends[to];
+        if (mine.up && owner.network_.observer)
+          owner.network_.observer(mine.peer.node_id, owner.node_id_, message);
+        if (mine.up) {
+          owner.handler_.on_message(mine.link, std::move(message));
+        } else if (late) {  // planted: read it as if the newer channel had brought it
+          const auto newer = owner.by_peer_.find({mine.peer.role, mine.peer.node_id});
+          if (newer != owner.by_peer_.end()) owner.handler_.on_message(newer->second, std::move(message));
+        }
+      });
   if (chance() < faults.reset) break_channel(channel, "connection reset");
 }
 
@@ -138,7 +149,8 @@ void SimNetwork::watch_cut(const std::shared_ptr<Channel>& channel) {
 void SimNetwork::break_channel(const std::shared_ptr<Channel>& channel, const std::string& reason) {
   if (std::exchange(channel->broken, true)) return;
   for (int i = 0; i < 2; ++i) {
-    const Duration notice{static_cast<std::int64_t>(loop_.random() % static_cast<std::uint64_t>(kLateMost.count()))};
+    const Duration notice{
+        static_cast<std::int64_t>(loop_.random() % static_cast<std::uint64_t>(kLateMost.count()))};
     loop_.after(notice, [channel, i, reason] {
       End& end = channel->ends[i];
       if (end.owner != nullptr && end.up) end.owner->down(end.link, reason);
@@ -150,8 +162,13 @@ void SimNetwork::break_channel(const std::shared_ptr<Channel>& channel, const st
 
 SimLinks::SimLinks(SimNetwork& network, Loop& node_loop, LinkHandler& handler, Role role, std::string node_id,
                    std::string address, Incarnation incarnation)
-    : network_(network), loop_(node_loop), handler_(handler), role_(role), node_id_(std::move(node_id)),
-      address_(std::move(address)), incarnation_(incarnation) {
+    : network_(network),
+      loop_(node_loop),
+      handler_(handler),
+      role_(role),
+      node_id_(std::move(node_id)),
+      address_(std::move(address)),
+      incarnation_(incarnation) {
   CHECK(network_.listeners_.emplace(address_, this).second) << address_ << " is in use";
 }
 
@@ -172,7 +189,9 @@ void SimLinks::dial(Role role, const std::string& node_id, const std::string& ad
   dial.timer->start(Duration{0}, [this, key] { try_dial(key); });
 }
 
-void SimLinks::undial(Role role, const std::string& node_id) { dials_.erase({role, node_id}); }
+void SimLinks::undial(Role role, const std::string& node_id) {
+  dials_.erase({role, node_id});
+}
 
 void SimLinks::try_dial(const PeerKey& key) {
   const auto current = by_peer_.find(key);
@@ -247,7 +266,9 @@ void SimLinks::close(LinkId link, const std::string& reason) {
 void SimLinks::finish_call(std::uint64_t id, Result<ApiReply> reply) {
   auto node = calls_.extract(id);
   if (node.empty()) return;
-  loop_.post([respond = std::move(node.mapped().respond), reply = std::move(reply)]() mutable { respond(std::move(reply)); });
+  loop_.post([respond = std::move(node.mapped().respond), reply = std::move(reply)]() mutable {
+    respond(std::move(reply));
+  });
 }
 
 void SimLinks::call(LinkId link, ApiRequest request, Duration timeout, ApiResponder respond) {
@@ -256,17 +277,19 @@ void SimLinks::call(LinkId link, ApiRequest request, Duration timeout, ApiRespon
   call.link = link;
   call.respond = std::move(respond);
   call.timer = std::make_unique<Timer>(loop_);
-  call.timer->start(timeout, [this, id] { finish_call(id, fail(ErrorCode::deadline_exceeded, "no answer in time")); });
+  call.timer->start(timeout,
+                    [this, id] { finish_call(id, fail(ErrorCode::deadline_exceeded, "no answer in time")); });
   const auto it = links_.find(link);
   if (it == links_.end()) return finish_call(id, fail(ErrorCode::unavailable, "the channel is gone"));
   auto [channel, end] = it->second;
-  network_.loop_.after(network_.delay(), [this, alive = std::weak_ptr<int>(alive_), channel = channel, other = 1 - end, id,
-                                          request = std::move(request)]() mutable {
+  network_.loop_.after(network_.delay(), [this, alive = std::weak_ptr<int>(alive_), channel = channel,
+                                          other = 1 - end, id, request = std::move(request)]() mutable {
     SimNetwork::End& target = channel->ends[other];
     if (target.owner == nullptr || !target.up) return;
-    target.owner->handler_.on_request(target.link, std::move(request), [this, alive, id](Result<ApiReply> reply) {
-      if (!alive.expired()) finish_call(id, std::move(reply));
-    });
+    target.owner->handler_.on_request(target.link, std::move(request),
+                                      [this, alive, id](Result<ApiReply> reply) {
+                                        if (!alive.expired()) finish_call(id, std::move(reply));
+                                      });
   });
 }
 

@@ -1,6 +1,6 @@
-// Links of the simulated cluster. They keep the contract of rpc/links.h and break everything that it does not promise:
-// messages are late, channels die with frames in flight (some of which still arrive), dials fail, the network splits.
-// Messages travel through the real codec.
+// Links of the simulated cluster. They keep the contract of rpc/links.h and break everything that it does not
+// promise: messages are late, channels die with frames in flight (some of which still arrive), dials fail,
+// the network splits. Messages travel through the real codec.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +23,9 @@ class SimLinks;
 struct NetworkFaults {
   Duration min_delay = std::chrono::microseconds(50);
   Duration max_delay = std::chrono::milliseconds(2);
-  double slow = 0;          // share of messages that take up to `slow_delay`
-  Duration slow_delay = std::chrono::milliseconds(400);
-  double reset = 0;         // chance for each message that its channel breaks
+  double slow = 0;                                         // share of messages that take up to `slow_delay`
+  Duration slow_delay = std::chrono::milliseconds(2'500);  // less than a peer needs to be taken for dead
+  double reset = 0;                                        // chance for each message that its channel breaks
   bool keep_replaced = false;  // planted: an older channel's unread frames still arrive (H9)
   double repeat = 0;           // planted: chance that a dispatch is delivered again much later
 };
@@ -55,7 +55,7 @@ class SimNetwork {
     std::string address;        // of this end's process
     LinkId link = 0;
     bool up = false;
-    std::deque<Message> stalled;        // behind a cut, in order
+    std::deque<Message> stalled;  // behind a cut, in order
     MonoTime last_arrival{};
   };
   struct Channel {

@@ -1,6 +1,7 @@
-// SimStore: a master's way to the shared in-memory database, made slow and unreliable. Each call travels for a random
-// time, is applied (or not), and its answer travels back (or is lost: `unknown_outcome`, which is answered only once
-// the statement can no longer apply, as task_store.h promises). A crashed master's statements may still apply.
+// SimStore: a master's way to the shared in-memory database, made slow and unreliable. Each call travels for
+// a random time, is applied (or not), and its answer travels back (or is lost: `unknown_outcome`, which is
+// answered only once the statement can no longer apply, as task_store.h promises). A crashed master's
+// statements may still apply.
 #pragma once
 
 #include <functional>
@@ -23,14 +24,17 @@ struct StoreFaults {
   bool answers_before_commit = false;  // accept() is answered at once and applied later, or never if we crash
   bool reuses_attempts = false;        // a retry keeps the attempt number
   bool forgets_completions = false;    // complete() sometimes says `applied` and does nothing
-  TaskStore* unfenced = nullptr;       // what the fence refuses is done through this one instead
+  // Told of each statement that changed a task whose shard its master did not own (invariant 3).
+  std::function<void(const std::string&)> trespass;
+  TaskStore* unfenced = nullptr;  // what the fence refuses is done through this one instead
 };
 
 class SimStore final : public TaskStore {
  public:
   // `loop` is the cluster's: what was sent travels on when the master is dead. Answers go to `node_loop`.
   // `writes` counts the statements that were applied.
-  SimStore(ManualLoop& loop, Loop& node_loop, MemoryDatabase& database, const StoreFaults& faults, std::uint64_t& writes);
+  SimStore(ManualLoop& loop, Loop& node_loop, MemoryDatabase& database, const StoreFaults& faults,
+           std::uint64_t& writes);
   ~SimStore() override;
 
   void open(MasterIdentity self, StoreCallback<std::string> done) override;
@@ -47,8 +51,8 @@ class SimStore final : public TaskStore {
   void retry(std::vector<Retry> items, StoreCallback<std::vector<WriteFate>> done) override;
   void mark_running(std::vector<RunningMark> items, StoreCallback<std::vector<WriteFate>> done) override;
   void groups(StoreCallback<std::vector<std::string>> done) override;
-  void page(std::string group, std::optional<PageKey> after, WallTime due_before, std::vector<bool> owned, int limit,
-            StoreCallback<Page> done) override;
+  void page(std::string group, std::optional<PageKey> after, WallTime due_before, std::vector<bool> owned,
+            int limit, StoreCallback<Page> done) override;
   void page_due(WallTime after, WallTime until, std::vector<bool> owned, int limit,
                 StoreCallback<std::vector<TaskRow>> done) override;
   void lookup(std::vector<TaskId> ids, StoreCallback<std::vector<Lookup>> done) override;
@@ -62,6 +66,9 @@ class SimStore final : public TaskStore {
   // `call` hands the statement to the inner store with the callback that it is given.
   template <class T>
   void travel(Kind kind, std::function<void(TaskStore&, StoreCallback<T>)> call, StoreCallback<T> done);
+  // Wraps a write's answer: whoever changed these tasks must own them now.
+  template <class T>
+  StoreCallback<T> must_own(std::vector<TaskId> ids, StoreCallback<T> done) const;
   Duration delay();
   double chance();
 
@@ -69,6 +76,8 @@ class SimStore final : public TaskStore {
   Loop& node_loop_;
   const StoreFaults& faults_;
   std::uint64_t& writes_;
+  MemoryDatabase& database_;
+  MasterIdentity self_;
   // Shared with statements under way: they may apply after we are gone.
   std::shared_ptr<MemoryTaskStore> inner_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();

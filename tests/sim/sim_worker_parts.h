@@ -22,7 +22,7 @@ struct SimDisk {
 
 class SimSpool final : public Spool {
  public:
-  SimSpool(Loop& loop, SimDisk& disk) : loop_(loop), disk_(disk) {}
+  SimSpool(Loop& loop, SimDisk& disk, Witness& witness) : loop_(loop), disk_(disk), witness_(witness) {}
 
   Contents load() override;
   Result<> bind(const std::string& store_id) override;
@@ -34,6 +34,7 @@ class SimSpool final : public Spool {
  private:
   Loop& loop_;
   SimDisk& disk_;
+  Witness& witness_;
 };
 
 // Attempts that take random time. They die with the worker's process.

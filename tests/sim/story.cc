@@ -10,11 +10,15 @@ std::string text(const Token& token) {
   return to_string(token.task) + "/" + std::to_string(token.epoch) + "/" + std::to_string(token.attempt);
 }
 
-std::string tell_one(const Dispatch& d) { return text(d.token); }
+std::string tell_one(const Dispatch& d) {
+  return text(d.token);
+}
 std::string tell_one(const ResultAck& a) {
   return text(a.token) + (a.fate == ResultFate::recorded ? " recorded" : " stale");
 }
-std::string tell_one(const Token& t) { return text(t); }
+std::string tell_one(const Token& t) {
+  return text(t);
+}
 std::string tell_one(const HeldAttempt& h) {
   constexpr const char* kStates[] = {" queued", " running", " finished"};
   return text(h.token) + kStates[static_cast<int>(h.state)];
@@ -23,8 +27,12 @@ std::string tell_one(const Ack& a) {
   constexpr const char* kVerdicts[] = {" accepted", " busy", " fenced", " wrong life", " returned"};
   return text(a.token) + kVerdicts[static_cast<int>(a.verdict)];
 }
-std::string tell_one(const ResultReport& r) { return text(r.token) + " " + std::string(to_string(r.result.outcome)); }
-std::string tell_one(const Started& s) { return text(s.token); }
+std::string tell_one(const ResultReport& r) {
+  return text(r.token) + " " + std::string(to_string(r.result.outcome));
+}
+std::string tell_one(const Started& s) {
+  return text(s.token);
+}
 
 template <class Items>
 std::string tell_all(const std::string& what, const Items& items) {
@@ -40,7 +48,8 @@ std::string tell(const Message& message) {
       [](const auto& m) -> std::string {
         using T = std::decay_t<decltype(m)>;
         if constexpr (std::is_same_v<T, Announce>) {
-          return "announce " + std::to_string(m.sequence) + " of " + std::to_string(m.shards.size()) + " shards";
+          return "announce " + std::to_string(m.sequence) + " of " + std::to_string(m.shards.size()) +
+                 " shards";
         } else if constexpr (std::is_same_v<T, DispatchBatch>) {
           return tell_all("dispatch", m.items);
         } else if constexpr (std::is_same_v<T, ResultAckBatch>) {
@@ -50,9 +59,10 @@ std::string tell(const Message& message) {
         } else if constexpr (std::is_same_v<T, MasterStatus>) {
           return "demand " + std::to_string(m.demand);
         } else if constexpr (std::is_same_v<T, Inventory>) {
-          return tell_all("inventory " + std::to_string(m.sequence) + (m.last ? "" : " (more follows)") +
-                              (m.superseded.empty() ? "" : " superseded " + std::to_string(m.superseded.size())) + ":",
-                          m.held);
+          return tell_all(
+              "inventory " + std::to_string(m.sequence) + (m.last ? "" : " (more follows)") +
+                  (m.superseded.empty() ? "" : " superseded " + std::to_string(m.superseded.size())) + ":",
+              m.held);
         } else if constexpr (std::is_same_v<T, AckBatch>) {
           return tell_all("answer", m.items);
         } else if constexpr (std::is_same_v<T, ResultBatch>) {

@@ -6,7 +6,8 @@ namespace ringmaster {
 
 namespace {
 std::string text(const Token& token) {
-  return to_string(token.task) + " epoch " + std::to_string(token.epoch) + " attempt " + std::to_string(token.attempt);
+  return to_string(token.task) + " epoch " + std::to_string(token.epoch) + " attempt " +
+         std::to_string(token.attempt);
 }
 }  // namespace
 
@@ -18,14 +19,18 @@ void Witness::accepted(TaskId id, const NewTask& task) {
   if (!accepted_.emplace(id, task).second) violate(to_string(id) + " was given to two submissions");
 }
 
-void Witness::began(const Token& token, OnWorkerLost policy, const std::string& worker, Incarnation incarnation) {
+void Witness::began(const Token& token, OnWorkerLost policy, const std::string& worker,
+                    Incarnation incarnation) {
   ++runs_;
   const std::string what = text(token) + " began on " + worker;
-  if (!begun_.insert({token.task, token.epoch, token.attempt}).second) violate(what + ": this token ran before");
+  if (!begun_.insert({token.task, token.epoch, token.attempt}).second)
+    violate(what + ": this token ran before");
+  if (spool_counts_ && spooled_.contains(token.task)) violate(what + " though its success was in a spool");
   const int number = ++runs_of_[token.task];
   std::vector<Run>& running = running_[token.task];
   if (!running.empty()) {
-    const std::string other = what + " while " + text(running.front().token) + " runs on " + running.front().worker;
+    const std::string other =
+        what + " while " + text(running.front().token) + " runs on " + running.front().worker;
     if (policy != OnWorkerLost::rerun) violate("silent overlap: " + other);
     if (!reruns_allowed_) violate("overlap though nobody could be taken for dead: " + other);
   }
@@ -45,7 +50,8 @@ void Witness::ended(const Token& token, const std::string& worker, Incarnation i
 
 void Witness::worker_died(const std::string& worker, Incarnation incarnation) {
   for (auto it = running_.begin(); it != running_.end();) {
-    std::erase_if(it->second, [&](const Run& run) { return run.worker == worker && run.incarnation == incarnation; });
+    std::erase_if(it->second,
+                  [&](const Run& run) { return run.worker == worker && run.incarnation == incarnation; });
     it = it->second.empty() ? running_.erase(it) : std::next(it);
   }
 }
@@ -59,9 +65,9 @@ void Witness::check_step() {
     const End end{view.row.state, view.row.attempt, view.finished_at};
     const auto [known, fresh] = ends_.emplace(id, end);
     if (!fresh && !(known->second == end)) {
-      violate(to_string(id) + " ended twice: " + std::string(to_string(known->second.state)) + " by attempt " +
-              std::to_string(known->second.attempt) + ", then " + std::string(to_string(end.state)) + " by attempt " +
-              std::to_string(end.attempt));
+      violate(to_string(id) + " ended twice: " + std::string(to_string(known->second.state)) +
+              " by attempt " + std::to_string(known->second.attempt) + ", then " +
+              std::string(to_string(end.state)) + " by attempt " + std::to_string(end.attempt));
     }
   }
   for (const auto& [id, end] : ends_) {
@@ -79,9 +85,11 @@ void Witness::check_end() {
   }
   for (const auto& [id, task] : database_.tasks()) {
     violate(to_string(id) + " still waits: state " + std::string(to_string(task.row.state)) + ", attempt " +
-            std::to_string(task.row.attempt) + (task.row.worker.empty() ? "" : ", recorded on " + task.row.worker));
+            std::to_string(task.row.attempt) +
+            (task.row.worker.empty() ? "" : ", recorded on " + task.row.worker));
   }
-  for (const auto& [id, runs] : running_) violate(text(runs.front().token) + " still runs on " + runs.front().worker);
+  for (const auto& [id, runs] : running_)
+    violate(text(runs.front().token) + " still runs on " + runs.front().worker);
 }
 
 }  // namespace ringmaster

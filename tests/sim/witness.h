@@ -1,5 +1,6 @@
-// Witness: what really happened in a simulated cluster, seen from outside: which submissions were answered, which
-// attempts ran when and where, and what the database said after every change. It holds the invariants of the design.
+// Witness: what really happened in a simulated cluster, seen from outside: which submissions were answered,
+// which attempts ran when and where, and what the database said after every change. It holds the invariants
+// of the design.
 #pragma once
 
 #include <map>
@@ -24,16 +25,22 @@ class Witness {
   void began(const Token& token, OnWorkerLost policy, const std::string& worker, Incarnation incarnation);
   void ended(const Token& token, const std::string& worker, Incarnation incarnation);
   void worker_died(const std::string& worker, Incarnation incarnation);
+  void spooled(const Token& token) { spooled_.insert(token.task); }  // a success is on a worker's disk
+  // In this run a spooled success always reaches a master in time: its task may not run again.
+  void expect_spooled_results() { spool_counts_ = true; }
   // From now on a second run of an attempt may be right: somebody was, or may have been, declared lost.
   void allow_reruns() { reruns_allowed_ = true; }
 
+  void violate(const std::string& what);
+
   // ---- checks; each adds to violations() ----
-  void check_step();   // after every step: what must never be
-  void check_end();    // after the heal: what must have come to be
+  void check_step();  // after every step: what must never be
+  void check_end();   // after the heal: what must have come to be
   const std::vector<std::string>& violations() const { return violations_; }
 
   std::size_t accepted_count() const { return accepted_.size(); }
   std::size_t runs() const { return runs_; }
+  std::size_t running() const { return running_.size(); }
 
  private:
   struct Run {
@@ -41,7 +48,6 @@ class Witness {
     std::string worker;
     Incarnation incarnation;
   };
-  void violate(const std::string& what);
 
   const MemoryDatabase& database_;
   struct End {
@@ -56,6 +62,8 @@ class Witness {
   std::map<TaskId, int> runs_of_;
   std::map<TaskId, End> ends_;
   std::size_t runs_ = 0;
+  std::set<TaskId> spooled_;
+  bool spool_counts_ = false;
   bool reruns_allowed_ = false;
   std::vector<std::string> violations_;
 };

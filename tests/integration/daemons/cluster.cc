@@ -18,7 +18,9 @@ std::string free_address() {
   return "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
 }
 
-std::string database_of(const std::string& conninfo) { return conninfo.substr(conninfo.rfind('=') + 1); }
+std::string database_of(const std::string& conninfo) {
+  return conninfo.substr(conninfo.rfind('=') + 1);
+}
 
 }  // namespace
 
@@ -36,7 +38,8 @@ Cluster::Cluster() {
   directory_ = ::mkdtemp(pattern.data());
   PostgresServer& postgres = PostgresServer::shared();
   conninfo_ = postgres.conninfo(postgres.make_database());
-  ChildProcess migrate({kBin + "/ringmaster", "migrate", "--database", conninfo_}, {.output = directory_ / "migrate.log"});
+  ChildProcess migrate({kBin + "/ringmaster", "migrate", "--database", conninfo_},
+                       {.output = directory_ / "migrate.log"});
   if (migrate.wait(std::chrono::seconds(30)) != 0) throw std::runtime_error("migrate: " + migrate.output());
 }
 
@@ -44,7 +47,8 @@ Cluster::~Cluster() {
   clients_.clear();
   processes_.clear();
   if (::testing::Test::HasFailure()) {
-    for (const auto& [id, address] : addresses_) std::fprintf(stderr, "---- %s\n%s", id.c_str(), log_of(id).c_str());
+    for (const auto& [id, address] : addresses_)
+      std::fprintf(stderr, "---- %s\n%s", id.c_str(), log_of(id).c_str());
   }
   std::error_code ignored;
   std::filesystem::remove_all(directory_, ignored);
@@ -56,21 +60,26 @@ ChildProcess& Cluster::start_master(const std::string& id) {
   auto& process = processes_[id];
   process.reset();
   process = std::make_unique<ChildProcess>(
-      std::vector<std::string>{kBin + "/ringmaster", "serve", "--node-id", id, "--cluster", "test", "--listen",
-                               address->second, "--http-listen", "127.0.0.1:0", "--database", conninfo_, "--zookeeper",
-                               zookeeper_.hosts(), "--session-timeout", "2s"},
+      std::vector<std::string>{kBin + "/ringmaster", "serve", "--node-id", id, "--cluster", "test",
+                               "--listen", address->second, "--http-listen", "127.0.0.1:0", "--database",
+                               conninfo_, "--zookeeper", zookeeper_.hosts(), "--session-timeout", "2s"},
       ChildProcess::Options{.output = directory_ / (id + ".log")});
   return *process;
 }
 
 ChildProcess& Cluster::start_worker(const std::string& id, std::vector<std::string> flags) {
-  std::vector<std::string> argv{kBin + "/ringworker", "serve", "--node-id", id, "--cluster", "test", "--listen",
-                                "127.0.0.1:0", "--zookeeper", zookeeper_.hosts(), "--session-timeout", "2s",
-                                "--data-dir", directory_ / id};
+  std::vector<std::string> argv{kBin + "/ringworker", "serve",
+                                "--node-id",          id,
+                                "--cluster",          "test",
+                                "--listen",           "127.0.0.1:0",
+                                "--zookeeper",        zookeeper_.hosts(),
+                                "--session-timeout",  "2s",
+                                "--data-dir",         directory_ / id};
   argv.insert(argv.end(), flags.begin(), flags.end());
   auto& process = processes_[id];
   process.reset();
-  process = std::make_unique<ChildProcess>(std::move(argv), ChildProcess::Options{.output = directory_ / (id + ".log")});
+  process = std::make_unique<ChildProcess>(std::move(argv),
+                                           ChildProcess::Options{.output = directory_ / (id + ".log")});
   return *process;
 }
 
@@ -121,7 +130,8 @@ void Cluster::wait_for(std::size_t masters, std::uint32_t workers) {
           const auto seen = client(id).workers();
           if (!state || !seen || state->masters != masters) return false;
           std::uint32_t ready = 0;
-          for (const WorkerView& worker : seen->workers) ready += worker.registered && worker.connected && worker.credit_limit > 0;
+          for (const WorkerView& worker : seen->workers)
+            ready += worker.registered && worker.connected && worker.credit_limit > 0;
           if (ready != workers) return false;
           shards += state->shards_owned;
           ++alive;

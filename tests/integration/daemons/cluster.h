@@ -1,8 +1,6 @@
-// Cluster: real daemons on a real PostgreSQL and ZooKeeper, each a process of its own, for one test. Everything is on
-// loopback, in a temporary directory, and ends with the test.
+// Cluster: real daemons on a real PostgreSQL and ZooKeeper, each a process of its own, for one test.
+// Everything is on loopback, in a temporary directory, and ends with the test.
 #pragma once
-
-#include <gtest/gtest.h>
 
 #include <chrono>
 #include <filesystem>
@@ -11,6 +9,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "client/client.h"
 #include "tests/servers/child_process.h"

@@ -1,9 +1,9 @@
 // The main job, end to end, with real processes on every side.
-#include <gmock/gmock.h>
-
 #include <fstream>
 #include <map>
 #include <set>
+
+#include <gmock/gmock.h>
 
 #include "base/hash_ring.h"
 #include "tests/integration/daemons/cluster.h"
@@ -28,12 +28,14 @@ std::vector<TaskId> submit(Client& client, const std::vector<NewTask>& tasks) {
 std::vector<WaitReply::Item> wait_all(Client& client, const std::vector<TaskId>& ids) {
   std::vector<WaitReply::Item> items;
   for (std::size_t at = 0; at < ids.size(); at += 5'000) {
-    const std::vector<TaskId> part(ids.begin() + static_cast<std::ptrdiff_t>(at),
-                                   ids.begin() + static_cast<std::ptrdiff_t>(std::min(ids.size(), at + 5'000)));
+    const std::vector<TaskId> part(
+        ids.begin() + static_cast<std::ptrdiff_t>(at),
+        ids.begin() + static_cast<std::ptrdiff_t>(std::min(ids.size(), at + 5'000)));
     for (int round = 0;; ++round) {
       auto reply = client.wait({.ids = part, .wait = seconds(30)});
       if (!reply) throw std::runtime_error(reply.error().message);
-      const bool all = std::all_of(reply->items.begin(), reply->items.end(), [](const auto& i) { return is_terminal(i.state); });
+      const bool all = std::all_of(reply->items.begin(), reply->items.end(),
+                                   [](const auto& i) { return is_terminal(i.state); });
       if (all || round == 10) {
         items.insert(items.end(), reply->items.begin(), reply->items.end());
         break;
@@ -61,7 +63,8 @@ TEST(MainJob, TwentyThousandProcessTasksThroughTwoMastersRunOnceEach) {
   cluster.start_master("m2");
   for (const char* id : {"w1", "w2", "w3"}) cluster.start_worker(id, {"--slots", "4"});
   cluster.wait_for(2, 3);
-  EXPECT_NE(cluster.query("SELECT count(DISTINCT owner) FROM ringmaster.shard"), "1") << "both masters own shards";
+  EXPECT_NE(cluster.query("SELECT count(DISTINCT owner) FROM ringmaster.shard"), "1")
+      << "both masters own shards";
 
   const std::string witness = cluster.directory() / "witness";
   const std::vector<NewTask> half(10'000, shell("echo $RINGMASTER_TASK_ID >> " + witness));
@@ -81,11 +84,13 @@ TEST(MainJob, TwentyThousandProcessTasksThroughTwoMastersRunOnceEach) {
   EXPECT_EQ(seen.size(), 20'000u) << "each ran once";
   EXPECT_EQ(std::set<std::string>(seen.begin(), seen.end()), expected);
 
-  EXPECT_EQ(cluster.query("SELECT count(*) || '/' || count(DISTINCT id) || '/' || count(DISTINCT worker) || '/' || "
-                          "min(attempt) || '/' || max(attempt) FROM ringmaster.task_history"),
-            "20000/20000/3/1/1");
+  EXPECT_EQ(
+      cluster.query("SELECT count(*) || '/' || count(DISTINCT id) || '/' || count(DISTINCT worker) || '/' || "
+                    "min(attempt) || '/' || max(attempt) FROM ringmaster.task_history"),
+      "20000/20000/3/1/1");
   EXPECT_EQ(cluster.query("SELECT count(*) FROM ringmaster.task"), "0");
-  EXPECT_THAT(cluster.ringctl({"worker", "list"}).output, ::testing::AllOf(::testing::HasSubstr("w1"), ::testing::HasSubstr("w3")));
+  EXPECT_THAT(cluster.ringctl({"worker", "list"}).output,
+              ::testing::AllOf(::testing::HasSubstr("w1"), ::testing::HasSubstr("w3")));
 }
 
 TEST(MainJob, TheRingDecidesAndOnlyTheKeysOfAStoppedWorkerMove) {
@@ -137,16 +142,19 @@ TEST(MainJob, MastersRunWhateverIsInTheDatabase) {
   // 100,000 rows of a cluster that nobody serves yet.
   cluster.query(
       "INSERT INTO ringmaster.task (id, rank, run_at, created_at, state, priority, ns, kind, grp, spec) "
-      "SELECT ((1000000 + i) << 8) | (i % 256), (extract(epoch FROM now()) * 1000000)::bigint + i, now(), now(), 1, 5, "
-      "'default', 'noop', CASE WHEN i % 10 = 0 THEN 'other' ELSE 'default' END, '{}' FROM generate_series(1, 100000) i");
+      "SELECT ((1000000 + i) << 8) | (i % 256), (extract(epoch FROM now()) * 1000000)::bigint + i, now(), "
+      "now(), 1, 5, "
+      "'default', 'noop', CASE WHEN i % 10 = 0 THEN 'other' ELSE 'default' END, '{}' FROM generate_series(1, "
+      "100000) i");
   cluster.start_master("m1");
   cluster.start_master("m2");
   cluster.start_worker("w1", {"--slots", "64", "--groups", "default"});
   cluster.start_worker("w2", {"--slots", "64", "--groups", "default,other"});
   EXPECT_TRUE(Cluster::eventually(
       [&] { return cluster.query("SELECT count(*) FROM ringmaster.task") == "0"; }, seconds(120)));
-  EXPECT_EQ(cluster.query("SELECT count(*) || '/' || count(DISTINCT id) || '/' || min(state) || '/' || max(state) FROM "
-                          "ringmaster.task_history"),
+  EXPECT_EQ(cluster.query(
+                "SELECT count(*) || '/' || count(DISTINCT id) || '/' || min(state) || '/' || max(state) FROM "
+                "ringmaster.task_history"),
             "100000/100000/10/10");
 }
 
@@ -155,9 +163,11 @@ TEST(MainJob, ALatecomerMasterGetsItsShareAndAnOrderlyStopGivesItBack) {
   cluster.start_master("m1");
   cluster.start_worker("w1", {"--slots", "4"});
   cluster.wait_for(1, 1);
-  const auto long_running = submit(cluster.client("m1"), std::vector<NewTask>(4, shell("sleep 3; echo done")));
+  const auto long_running =
+      submit(cluster.client("m1"), std::vector<NewTask>(4, shell("sleep 3; echo done")));
   ASSERT_TRUE(Cluster::eventually(
-      [&] { return cluster.query("SELECT count(*) FROM ringmaster.task WHERE state = 2") == "4"; }, seconds(20)));
+      [&] { return cluster.query("SELECT count(*) FROM ringmaster.task WHERE state = 2") == "4"; },
+      seconds(20)));
   cluster.start_master("m2");
   cluster.wait_for(2, 1);
   const auto cluster_state = cluster.client("m2").cluster();
@@ -165,8 +175,10 @@ TEST(MainJob, ALatecomerMasterGetsItsShareAndAnOrderlyStopGivesItBack) {
   EXPECT_GT(cluster_state->shards_owned, 60u);
   cluster.stop_master("m1");
   cluster.wait_for(1, 1);
-  for (const auto& item : wait_all(cluster.client("m2"), long_running)) EXPECT_EQ(item.state, TaskState::succeeded);
-  EXPECT_EQ(cluster.query("SELECT max(attempt) FROM ringmaster.task_history"), "1") << "running attempts are not touched";
+  for (const auto& item : wait_all(cluster.client("m2"), long_running))
+    EXPECT_EQ(item.state, TaskState::succeeded);
+  EXPECT_EQ(cluster.query("SELECT max(attempt) FROM ringmaster.task_history"), "1")
+      << "running attempts are not touched";
 }
 
 TEST(MainJob, AWorkerKilledMidwayLosesNothingAndItsChildrenDie) {
@@ -175,7 +187,8 @@ TEST(MainJob, AWorkerKilledMidwayLosesNothingAndItsChildrenDie) {
   cluster.start_worker("w1", {"--slots", "4"});
   cluster.wait_for(1, 1);
   const std::string pids = cluster.directory() / "pids";
-  const auto ids = submit(cluster.client("m1"), std::vector<NewTask>(4, shell("echo $$ >> " + pids + "; sleep 2")));
+  const auto ids =
+      submit(cluster.client("m1"), std::vector<NewTask>(4, shell("echo $$ >> " + pids + "; sleep 2")));
   const auto lines_of = [&] {
     std::vector<int> result;
     std::ifstream file(pids);
@@ -185,7 +198,8 @@ TEST(MainJob, AWorkerKilledMidwayLosesNothingAndItsChildrenDie) {
   ASSERT_TRUE(Cluster::eventually([&] { return lines_of().size() == 4; }, seconds(20)));
   cluster.stop_worker("w1", SIGKILL);
   for (const int pid : lines_of()) {
-    EXPECT_TRUE(Cluster::eventually([&] { return ::kill(pid, 0) != 0; }, seconds(10))) << pid << " outlived its worker";
+    EXPECT_TRUE(Cluster::eventually([&] { return ::kill(pid, 0) != 0; }, seconds(10)))
+        << pid << " outlived its worker";
   }
   cluster.start_worker("w1", {"--slots", "4"});
   for (const auto& item : wait_all(cluster.client("m1"), ids)) EXPECT_EQ(item.state, TaskState::succeeded);

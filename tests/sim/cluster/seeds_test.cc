@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include <cstdlib>
+
+#include <gtest/gtest.h>
 
 #include "tests/sim/sim_cluster.h"
 
@@ -14,7 +14,8 @@ std::uint64_t seeds() {
 }
 
 std::string story(std::uint64_t seed, const SimReport& report) {
-  std::string text = "seed " + std::to_string(seed) + "; replay: ./dev sim --seed " + std::to_string(seed) + " --trace\n";
+  std::string text =
+      "seed " + std::to_string(seed) + "; replay: ./dev sim --seed " + std::to_string(seed) + " --trace\n";
   for (const std::string& violation : report.violations) text += "  " + violation + "\n";
   return text;
 }

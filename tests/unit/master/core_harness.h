@@ -1,11 +1,11 @@
 // Drives a SchedulerCore by hand: what a store and workers would answer is said in so many words.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "master/scheduler_core.h"
 
@@ -53,8 +53,9 @@ class CoreHarness {
         const PageKey key{row.rank, row.id};
         if (row.task.group == page->group && (!page->after || key > *page->after)) found.push_back(row);
       }
-      std::sort(found.begin(), found.end(),
-                [](const TaskRow& a, const TaskRow& b) { return PageKey{a.rank, a.id} < PageKey{b.rank, b.id}; });
+      std::sort(found.begin(), found.end(), [](const TaskRow& a, const TaskRow& b) {
+        return PageKey{a.rank, a.id} < PageKey{b.rank, b.id};
+      });
       const bool exhausted = found.size() <= static_cast<std::size_t>(page->limit);
       if (!exhausted) found.resize(static_cast<std::size_t>(page->limit));
       const PageKey end = found.empty() ? PageKey{} : PageKey{found.back().rank, found.back().id};
@@ -66,7 +67,8 @@ class CoreHarness {
       for (const TaskId id : std::get<LookupRead>(read).ids) {
         Lookup& lookup = answers.emplace_back();
         lookup.id = id;
-        const auto it = std::find_if(rows.begin(), rows.end(), [&](const TaskRow& row) { return row.id == id; });
+        const auto it =
+            std::find_if(rows.begin(), rows.end(), [&](const TaskRow& row) { return row.id == id; });
         if (it != rows.end()) lookup.row = *it;
       }
       core.on_lookup(std::move(answers), now);
@@ -86,8 +88,10 @@ class CoreHarness {
   }
 
   // Registered, connected, its inventory empty, `credit` attempts welcome.
-  LinkId add_worker(const std::string& id, std::uint32_t credit = 100, std::vector<std::string> groups = {"default"}) {
-    registered.push_back({id, id + ":1", "v", Incarnation{++incarnations}, std::move(groups), 4, 1, now.wall});
+  LinkId add_worker(const std::string& id, std::uint32_t credit = 100,
+                    std::vector<std::string> groups = {"default"}) {
+    registered.push_back(
+        {id, id + ":1", "v", Incarnation{++incarnations}, std::move(groups), 4, 1, now.wall});
     core.on_workers(registered, now);
     const LinkId link = connect(id, registered.back().incarnation);
     core.on_message(link, WorkerStatus{.credit_limit = credit}, now);

@@ -297,7 +297,8 @@ TEST(SchedulerCoreBacklog, MemoryStaysWithinTheWindowAndNothingIsForgotten) {
       std::erase_if(rows, [&](const TaskRow& row) { return row.id == done.token.task; });
     }
     for (const ReadRequest& read : more.reads) h.answer(read, rows);
-    h.core.on_completed(more.completions, std::vector<WriteFate>(more.completions.size(), WriteFate::applied), h.now);
+    h.core.on_completed(more.completions, std::vector<WriteFate>(more.completions.size(), WriteFate::applied),
+                        h.now);
     for (const auto& [link, message] : more.sends) {
       if (const auto* batch = std::get_if<DispatchBatch>(&message)) {
         for (const Dispatch& item : batch->items) {
