@@ -24,6 +24,7 @@ from servers import Postgres, ZooKeeper
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DRAIN_SECONDS = 45  # a worker finishes what runs for at most 30 s
+MASTER_STOP_SECONDS = 30  # a master hands its shards over within 20 s
 
 
 class Cluster:
@@ -211,7 +212,7 @@ class Cluster:
         daemons = self.daemons()
         running = [process.name for process in daemons if process.pid()]
         killed = stop_all([p for p in daemons if p.name.startswith("w")], DRAIN_SECONDS)
-        killed += stop_all([p for p in daemons if not p.name.startswith("w")], 20)
+        killed += stop_all([p for p in daemons if not p.name.startswith("w")], MASTER_STOP_SECONDS)
         servers = [Process(self.state, "zookeeper"), self.postgres.process]
         running += [process.name for process in servers if process.pid()]
         killed += stop_all(servers, 30)
