@@ -12,10 +12,16 @@ AsioLoop::AsioLoop() : work_(context_.get_executor()) {
 
 AsioLoop::~AsioLoop() = default;
 
-void AsioLoop::run() { context_.run(); }
-void AsioLoop::stop() { context_.stop(); }
+void AsioLoop::run() {
+  context_.run();
+}
+void AsioLoop::stop() {
+  context_.stop();
+}
 
-void AsioLoop::post(Callback fn) { boost::asio::post(context_, std::move(fn)); }
+void AsioLoop::post(Callback fn) {
+  boost::asio::post(context_, std::move(fn));
+}
 
 TimerId AsioLoop::after(Duration delay, Callback fn) {
   const TimerId id = ++last_timer_;
@@ -29,6 +35,8 @@ TimerId AsioLoop::after(Duration delay, Callback fn) {
   return id;
 }
 
-void AsioLoop::cancel(TimerId id) { timers_.erase(id); }
+void AsioLoop::cancel(TimerId id) {
+  timers_.erase(id);
+}
 
 }  // namespace ringmaster

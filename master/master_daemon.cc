@@ -28,8 +28,8 @@ Incarnation new_incarnation() {
 
 // Destroyed in reverse: channels first, so that nothing arrives at a node that is going.
 struct MasterDaemon::Life {
-  explicit Life(AsioLoop& loop, const MasterSettings& settings, const std::string& http_address,
-                std::function<void(const Error&)> fenced)
+  Life(AsioLoop& loop, const MasterSettings& settings, const std::string& serves_http_on,
+       std::function<void(const Error&)> on_fenced)
       : incarnation(new_incarnation()),
         store(loop, PgStoreOptions{.conninfo = settings.database, .connections = settings.connections}),
         registry(loop, ZooKeeperOptions{.hosts = settings.zookeeper,
@@ -43,8 +43,8 @@ struct MasterDaemon::Life {
                            .node_id = settings.node_id,
                            .incarnation = incarnation},
               relay),
-        http_address(http_address),
-        fenced(std::move(fenced)) {}
+        http_address(serves_http_on),
+        fenced(std::move(on_fenced)) {}
 
   // The node needs the address that the links have bound, and the links need a handler.
   struct Relay final : LinkHandler {
@@ -74,7 +74,6 @@ struct MasterDaemon::Life {
                     RINGMASTER_VERSION};
     options.core.worker_timeout = settings.worker_timeout;
     options.core.lane_window = settings.lane_window;
-    options.dead_after = settings.session_timeout;
     node = std::make_unique<MasterNode>(loop, store, registry, std::move(options), fenced);
   }
 
