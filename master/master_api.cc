@@ -15,6 +15,7 @@ constexpr Duration kRepoll = std::chrono::milliseconds(250);  // tasks whose own
 constexpr Duration kRelook = std::chrono::seconds(5);         // shards that moved away while somebody waited
 constexpr std::size_t kMaxWaitIds = 10'000;
 constexpr std::uint32_t kMaxList = 1'000;
+constexpr std::size_t kMaxPageBytes = 3 << 20;
 
 template <class... F>
 struct Overloaded : F... {
@@ -37,6 +38,23 @@ class AnswerOnce {
  private:
   ApiResponder respond_;
 };
+
+// A page that one frame can carry, whatever the specs are; the rest is the next page's.
+void cut_page(ListReply& reply) {
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < reply.views.size(); ++i) {
+    const TaskView& view = reply.views[i];
+    bytes += 1'000 + view.row.task.spec.size() + view.row.task.labels.size();
+    if (view.result) bytes += view.result->output_tail.size() + view.result->message.size();
+    for (const AttemptRecord& record : view.attempts) {
+      bytes += 300 + record.result.output_tail.size() + record.result.message.size();
+    }
+    if (bytes <= kMaxPageBytes || i == 0) continue;
+    reply.views.resize(i);
+    reply.next = reply.views.back().row.id;
+    return;
+  }
+}
 }  // namespace
 
 void MasterNode::call(ApiRequest request, ApiResponder respond) {
@@ -211,6 +229,7 @@ void MasterNode::list(ListRequest request, ApiResponder respond) {
   store_.list(std::move(request),
               guard([this, respond = std::move(respond)](Result<ListReply> reply) mutable {
                 if (!reply) return respond(std::unexpected(reply.error()));
+                cut_page(*reply);
                 for (TaskView& view : reply->views) show_live(view);
                 respond(ApiReply{std::move(*reply)});
               }));

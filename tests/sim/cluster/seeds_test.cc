@@ -53,7 +53,7 @@ TEST_P(PlantedBugs, AreCaughtWithinTheStatedNumberOfSeeds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Simulator, PlantedBugs, ::testing::ValuesIn(all_planted_bugs()),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace
 }  // namespace ringmaster
