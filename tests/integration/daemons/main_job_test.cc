@@ -170,9 +170,12 @@ TEST(MainJob, ALatecomerMasterGetsItsShareAndAnOrderlyStopGivesItBack) {
       seconds(20)));
   cluster.start_master("m2");
   cluster.wait_for(2, 1);
-  const auto cluster_state = cluster.client("m2").cluster();
-  ASSERT_TRUE(cluster_state);
-  EXPECT_GT(cluster_state->shards_owned, 60u);
+  EXPECT_TRUE(Cluster::eventually(
+      [&] {
+        const auto state = cluster.client("m2").cluster();
+        return state && state->shards_owned > 60;
+      },
+      seconds(20)));
   cluster.stop_master("m1");
   cluster.wait_for(1, 1);
   for (const auto& item : wait_all(cluster.client("m2"), long_running))
