@@ -164,6 +164,15 @@ void AcceptQueue::answer(Batch& batch, const Result<>& outcome) {
     batch.requests[i].respond(ApiReply{std::move(replies[i])});
 }
 
+// Fenced before the outcome could be read: it may well be in the database, so nobody may be told otherwise.
+void AcceptQueue::give_up_unknown(std::shared_ptr<Batch> batch, const Error& fenced) {
+  --in_flight_;
+  answer(*batch, fail(ErrorCode::unknown_outcome,
+                      "this master was replaced before it knew the outcome: look before you repeat"));
+  core_.end_accept(batch->rows.front().id);
+  hooks_.fenced(fenced);
+}
+
 // The statement can no longer apply later: what is in the store now is its outcome, whole or nothing.
 void AcceptQueue::settle_unknown(std::shared_ptr<Batch> batch) {
   std::vector<TaskId> probe{batch->rows.front().id};
@@ -171,8 +180,7 @@ void AcceptQueue::settle_unknown(std::shared_ptr<Batch> batch) {
                 [this, alive = std::weak_ptr<int>(alive_), batch](Result<std::vector<Lookup>> found) {
                   if (alive.expired()) return;
                   if (!found) {
-                    if (found.error().code == ErrorCode::fenced)
-                      return on_answer(batch, std::unexpected(found.error()));
+                    if (found.error().code == ErrorCode::fenced) return give_up_unknown(batch, found.error());
                     loop_.after(std::chrono::milliseconds(200), [this, alive, batch] {
                       if (!alive.expired()) settle_unknown(batch);
                     });

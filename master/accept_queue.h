@@ -49,6 +49,7 @@ class AcceptQueue {
   bool need_ids(std::size_t count);
   void on_answer(std::shared_ptr<Batch> batch, const Result<>& answer);
   void settle_unknown(std::shared_ptr<Batch> batch);
+  void give_up_unknown(std::shared_ptr<Batch> batch, const Error& fenced);
   void answer(Batch& batch, const Result<>& outcome);
 
   Loop& loop_;

@@ -7,6 +7,15 @@ void Lane::erase(PageKey key) {
   for (auto& [worker, keys] : parked_) parked_count_ -= keys.erase(key);
 }
 
+PageKey Lane::back() const {
+  std::optional<PageKey> last;
+  if (!ready_.empty()) last = *ready_.rbegin();
+  for (const auto& [worker, keys] : parked_) {
+    if (!keys.empty() && (!last || *keys.rbegin() > *last)) last = *keys.rbegin();
+  }
+  return *last;
+}
+
 void Lane::park(const std::string& worker, PageKey key) {
   parked_count_ += parked_[worker].insert(key).second;
 }

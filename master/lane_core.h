@@ -29,7 +29,7 @@ class Lane {
   bool empty() const { return ready_.empty(); }  // nothing to decide about
   std::size_t size() const { return ready_.size() + parked_count_; }
   PageKey front() const { return *ready_.begin(); }
-  PageKey back() const { return *ready_.rbegin(); }  // call only while !empty()
+  PageKey back() const;  // of ready and parked ones; call only while size() > 0
   void pop_front() { ready_.erase(ready_.begin()); }
 
   // ---- strict tasks whose one worker has no credit ----

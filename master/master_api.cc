@@ -12,6 +12,7 @@ namespace {
 constexpr Duration kMaxWait = std::chrono::seconds(60);
 constexpr Duration kForwardSlack = std::chrono::seconds(5);
 constexpr Duration kRepoll = std::chrono::milliseconds(250);  // tasks whose owner cannot wake us
+constexpr Duration kStoreSlack = std::chrono::seconds(4);     // less than kForwardSlack
 constexpr Duration kRelook = std::chrono::seconds(5);         // shards that moved away while somebody waited
 constexpr std::size_t kMaxWaitIds = 10'000;
 constexpr std::uint32_t kMaxList = 1'000;
@@ -127,6 +128,8 @@ struct MasterNode::Wait {
   std::vector<TaskId> ids;
   std::map<TaskId, WaitReply::Item> items;
   Waiters::WaiterId waiter = 0;
+  MonoTime deadline;
+  bool looked = false;  // the store has answered at least once
   bool over = false;
 };
 
@@ -134,16 +137,21 @@ void MasterNode::wait_here(std::vector<TaskId> ids, Duration duration, WaitDone 
   auto wait = std::make_shared<Wait>();
   for (const TaskId id : ids) wait->items[id].id = id;
   wait->ids = std::move(ids);
-  wait->waiter = waiters_.add(
-      wait->ids, duration, [wait, done = std::move(done)](std::vector<FinishedTask> ended) mutable {
-        wait->over = true;
-        for (const FinishedTask& task : ended) {
-          wait->items[task.id] = {task.id, true, task.state, task.exit_code, task.worker};
-        }
-        WaitReply reply;
-        for (const TaskId id : wait->ids) reply.items.push_back(wait->items[id]);
-        done(std::move(reply));
-      });
+  wait->deadline = loop_.now() + duration;
+  // look() ends it at the deadline; beyond that the store gets a while to answer at all.
+  wait->waiter =
+      waiters_.add(wait->ids, duration + kStoreSlack,
+                   [wait, done = std::move(done)](std::vector<FinishedTask> ended) mutable {
+                     wait->over = true;
+                     if (!wait->looked)
+                       return done(fail(ErrorCode::unavailable, "the database does not answer: try again"));
+                     for (const FinishedTask& task : ended) {
+                       wait->items[task.id] = {task.id, true, task.state, task.exit_code, task.worker};
+                     }
+                     WaitReply reply;
+                     for (const TaskId id : wait->ids) reply.items.push_back(wait->items[id]);
+                     done(std::move(reply));
+                   });
   look(std::move(wait));
 }
 
@@ -153,26 +161,36 @@ void MasterNode::look(std::shared_ptr<Wait> wait) {
     if (!is_terminal(item.state)) open.push_back(id);
   }
   store_.lookup(std::move(open), guard([this, wait](Result<std::vector<Lookup>> found) {
+                  const bool foreign = !found || note_lookups(*wait, *found);
                   if (wait->over) return;
-                  bool foreign = !found;
-                  if (found) {
-                    for (const Lookup& lookup : *found) {
-                      if (lookup.terminal) {
-                        waiters_.ended({lookup.id, *lookup.terminal, lookup.exit_code, lookup.worker});
-                      } else if (lookup.row) {
-                        wait->items[lookup.id].found = true;
-                        wait->items[lookup.id].state = lookup.row->state;
-                        foreign |= !core_.shards().owns(lookup.id.shard());
-                      } else {
-                        waiters_.forget(wait->waiter, lookup.id);
-                      }
-                    }
-                  }
-                  if (wait->over) return;
-                  loop_.after(foreign ? kRepoll : kRelook, guard([this, wait] {
-                                if (!wait->over) look(wait);
+                  const Duration left = wait->deadline - loop_.now();
+                  if (wait->looked && left <= Duration{0}) return waiters_.give_up(wait->waiter);
+                  const Duration pause = foreign ? kRepoll : kRelook;
+                  loop_.after(wait->looked ? std::min(pause, left) : pause, guard([this, wait] {
+                                if (wait->over) return;
+                                if (wait->looked && loop_.now() >= wait->deadline)
+                                  return waiters_.give_up(wait->waiter);
+                                look(wait);
                               }));
                 }));
+}
+
+// True: some of these belong to another master, whose ends do not wake us.
+bool MasterNode::note_lookups(Wait& wait, const std::vector<Lookup>& found) {
+  wait.looked = true;
+  bool foreign = false;
+  for (const Lookup& lookup : found) {
+    if (lookup.terminal) {
+      waiters_.ended({lookup.id, *lookup.terminal, lookup.exit_code, lookup.worker});
+    } else if (lookup.row) {
+      wait.items[lookup.id].found = true;
+      wait.items[lookup.id].state = lookup.row->state;
+      foreign |= !core_.shards().owns(lookup.id.shard());
+    } else {
+      waiters_.forget(wait.waiter, lookup.id);
+    }
+  }
+  return foreign;
 }
 
 void MasterNode::wait(WaitRequest request, ApiResponder respond) {

@@ -171,6 +171,8 @@ void MasterNode::refresh_time() {
 
 void MasterNode::tick() {
   core_.tick(now());
+  update_dials();  // a page may have brought attempts of workers that nobody dials: their death must be
+                   // proved
   wake();
   tick_timer_.start(kTick, [this] { tick(); });
 }

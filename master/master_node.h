@@ -85,6 +85,7 @@ class MasterNode final : public LinkHandler, public ApiService {
   using WaitDone = std::move_only_function<void(Result<WaitReply>)>;
   void wait_here(std::vector<TaskId> ids, Duration duration, WaitDone done);
   void look(std::shared_ptr<Wait> wait);
+  bool note_lookups(Wait& wait, const std::vector<Lookup>& found);
   void list(ListRequest request, ApiResponder respond);
   void show_live(TaskView& view) const;
   MastersReply masters() const;

@@ -48,6 +48,13 @@ void SchedulerCore::on_shards_released(const std::vector<ShardId>& shards) {
     if (!shards_.owns(id.shard())) gone.push_back(entry.get());
   }
   for (Entry* entry : gone) take_out(*entry);
+  // Decided for them already, and not yet on its way: the new owner decides anew.
+  const auto foreign = [&](const auto& item) { return !shards_.owns(item.token.task.shard()); };
+  std::erase_if(effects_.completions, foreign);
+  std::erase_if(effects_.retries, foreign);
+  std::erase_if(effects_.records, foreign);
+  std::erase_if(effects_.marks, foreign);
+  for (auto& [link, batch] : dispatch_outbox_) std::erase_if(batch.items, foreign);
   std::erase_if(inquiries_, [&](const auto& item) { return !shards_.owns(item.first.shard()); });
 }
 
@@ -104,9 +111,14 @@ void SchedulerCore::place(Entry& entry, Worker& worker, Incarnation incarnation,
 bool SchedulerCore::gate_open(const Lane& its, Now now) const {
   if (!registry_seen_) return false;
   if (!shards_taken_at_ || now.mono - *shards_taken_at_ >= options_.inventory_wait) return true;
-  for (const std::string& id : its.workers) {
-    const Worker& worker = *workers_.find(id)->second;
-    if (!worker.ready || worker.inventoried < take_sequence_) return false;
+  // Whoever may hold a task of this group must have spoken, a draining or unregistered worker on a channel
+  // too.
+  for (const auto& [id, worker] : workers_) {
+    const auto& served = worker->registration.groups;
+    const bool reachable =
+        worker->link != 0 && std::find(served.begin(), served.end(), its.group()) != served.end();
+    if (!reachable && !its.workers.contains(id)) continue;
+    if (!worker->ready || worker->inventoried < take_sequence_) return false;
   }
   return true;
 }
@@ -139,7 +151,9 @@ void SchedulerCore::plan_reads(Now now) {
   }
   std::vector<TaskId> ids;
   for (auto& [id, inquiry] : inquiries_) {
-    if (inquiry.asked) continue;
+    const Entry* entry = find(id);
+    // While its end is being committed an answer would be older than that end.
+    if (inquiry.asked || (entry != nullptr && entry->phase == Phase::ending)) continue;
     inquiry.asked = true;
     ids.push_back(id);
     if (ids.size() == kMaxLookup) break;

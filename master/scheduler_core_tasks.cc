@@ -49,11 +49,15 @@ void SchedulerCore::enqueue(Entry& entry) {
   entry.phase = Phase::waiting;
   entry.lane->push(entry.key());
   pump_needed_.insert(entry.lane);
+  // Its deadline may have passed while it was out, and it never started.
+  const Duration limit = entry.row.task.start_deadline;
+  if (limit > Duration{0} && entry.row.attempt == 1)
+    start_deadlines_.emplace(entry.row.run_at + limit, entry.row.id);
 }
 
 // Back to the store with what exceeds the window; it is paged in again in its turn.
 void SchedulerCore::trim(Lane& lane) {
-  while (lane.size() > options_.lane_window && !lane.empty() && !lane.reading()) {
+  while (lane.size() > options_.lane_window && !lane.reading()) {
     const PageKey last = lane.back();
     lane.drop(last);
     take_out(*find(last.id));

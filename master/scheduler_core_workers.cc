@@ -84,7 +84,8 @@ void SchedulerCore::on_dial_refused(const std::string& id, Now now) {
   const auto it = workers_.find(id);
   if (it == workers_.end() || it->second->link != 0) return;
   Worker& worker = *it->second;
-  if (!worker.refused_at) {
+  const bool stale = worker.refused_at && now.mono - *worker.refused_at > options_.worker_timeout;
+  if (!worker.refused_at || stale) {  // two refusals far apart prove nothing: it may have lived in between
     worker.refused_at = now.mono;
   } else if (now.mono - *worker.refused_at >= options_.refused_interval) {
     declare_lost(worker, true,

@@ -219,6 +219,53 @@ TEST(SchedulerCoreLoss, AHeldAttemptIsAdoptedNotRunAgain) {
   ASSERT_THAT(h.last.completions, SizeIs(1));
 }
 
+TEST(SchedulerCoreBacklog, WaitsForADrainingWorkerThatMayHoldATask) {
+  CoreHarness h;
+  const TaskRow row = h.row();
+  const Token token{row.id, 1, 1};
+  const LinkId w1 = h.add_worker("w1"), w2 = h.add_worker("w2");
+  h.core.on_message(w1, WorkerStatus{.credit_limit = 0, .draining = true}, h.now);
+  h.take();
+  h.core.on_shards_taken({{row.id.shard(), 2}}, h.now);
+  const std::uint64_t asked1 = h.announced(w1);
+  const std::uint64_t asked2 = [&] {
+    for (const auto& [to, message] : h.last.sends) {
+      const auto* announce = std::get_if<Announce>(&message);
+      if (announce != nullptr && to == w2) return announce->sequence;
+    }
+    return std::uint64_t{0};
+  }();
+  h.core.on_message(w2, Inventory{asked2, true, {}, {}}, h.now);
+  h.answer_reads({row});
+  EXPECT_THAT(h.dispatched(), IsEmpty()) << "w1 has not spoken yet";
+  h.core.on_message(w1, Inventory{asked1, true, {}, {{token, HeldState::running, h.now.wall}}}, h.now);
+  h.answer_reads({row});
+  EXPECT_THAT(h.dispatched(), IsEmpty());
+  EXPECT_EQ(h.core.counters().adopted, 1u);
+}
+
+TEST(SchedulerCoreShards, WhatWasDecidedForAReleasedShardIsNotSent) {
+  Dispatched h;
+  h.core.freeze();
+  h.report(h.w1, h.token);
+  h.core.on_shards_released({h.id.shard()});
+  h.core.unfreeze();
+  h.take();
+  EXPECT_THAT(h.last.completions, IsEmpty());
+}
+
+TEST(SchedulerCore, AStartDeadlineThatPassedWhileTheTaskWasOutStillHolds) {
+  Dispatched h({.start_deadline = std::chrono::seconds(5)});
+  h.pass(std::chrono::seconds(6));
+  h.core.on_message(h.w1, AckBatch{{{h.token, AckVerdict::returned}}}, h.now);
+  h.core.on_message(h.w1, WorkerStatus{.credit_limit = 0, .draining = true}, h.now);
+  h.take();
+  h.pass(Duration{0});
+  h.take();
+  ASSERT_THAT(h.last.completions, SizeIs(1));
+  EXPECT_EQ(h.last.completions[0].state, TaskState::timed_out);
+}
+
 TEST(SchedulerCoreBacklog, WaitsForTheInventoriesOfTheGroupThenPagesInRankOrder) {
   CoreHarness h({.page_size = 3});
   std::vector<TaskRow> rows;

@@ -103,6 +103,15 @@ TEST_F(MasterNodes, AWaitEndsWithItsTimeAndSaysWhatIsKnown) {
   EXPECT_FALSE(waited->items[1].found);
 }
 
+TEST_F(MasterNodes, AWaitOfNoTimeStillLooks) {
+  start_and_own();
+  const auto reply = call<SubmitReply>(SubmitRequest{{noop()}});
+  ASSERT_TRUE(reply);
+  const auto waited = call<WaitReply>(WaitRequest{.ids = {reply->ids[0]}, .wait = seconds(0)});
+  ASSERT_TRUE(waited);
+  EXPECT_TRUE(waited->items[0].found);
+}
+
 TEST_F(MasterNodes, CutsAPageThatNoFrameCouldCarry) {
   start_and_own();
   const std::string big = R"({"x": ")" + std::string(200'000, 'x') + R"("})";
