@@ -1,5 +1,8 @@
 #include "master/http_route.h"
 
+#include <string>
+#include <vector>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -79,7 +82,8 @@ TEST(HttpRoute, NamesTheParameterAtFault) {
 }
 
 TEST(HttpRoute, RefusesUnreadableTargets) {
-  for (const std::string target : {"*", "http://h/livez", "/%zz", "/a b", std::string(5000, '/').c_str()}) {
+  const std::vector<std::string> targets{"*", "http://h/livez", "/%zz", "/a b", std::string(5000, '/')};
+  for (const std::string& target : targets) {
     const auto route = find_route("GET", target);
     ASSERT_FALSE(route) << target;
     EXPECT_EQ(route.error().status, 400U) << target;
