@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "base/task.h"
+#include "base/transition.h"
 
 namespace ringmaster {
 
@@ -60,6 +61,31 @@ struct ListReply {
   std::optional<TaskId> next;   // pass as `after`; absent at the end
 };
 
+// Cancels a task, or releases it from quarantine. Answered when that is committed; errors: not_found (no such
+// task), already_exists (it has ended, or is not quarantined).
+struct ControlRequest {
+  TaskId id;
+  ControlAction action = ControlAction::cancel;
+  bool forwarded = false;
+};
+struct ControlReply {
+  TaskState state = TaskState::ready;  // afterwards
+};
+
+// Why a task is where it is: what it waits for, who was asked and why they did not take it.
+struct ExplainRequest {
+  TaskId id;
+  bool forwarded = false;
+};
+struct ExplainReply {
+  TaskState state = TaskState::ready;
+  struct Reason {
+    std::string code;  // snake_case, for programs: `no_worker`, `no_credit`, `backoff` …
+    std::string text;  // for people
+  };
+  std::vector<Reason> reasons;  // the most important first
+};
+
 struct WorkersRequest {};
 struct WorkerView {
   std::string id, address, version;
@@ -104,9 +130,9 @@ struct ClusterReply {
 };
 
 using ApiRequest = std::variant<SubmitRequest, GetRequest, WaitRequest, ListRequest, WorkersRequest,
-                                MastersRequest, ClusterRequest>;
-using ApiReply =
-    std::variant<SubmitReply, GetReply, WaitReply, ListReply, WorkersReply, MastersReply, ClusterReply>;
+                                MastersRequest, ClusterRequest, ControlRequest, ExplainRequest>;
+using ApiReply = std::variant<SubmitReply, GetReply, WaitReply, ListReply, WorkersReply, MastersReply,
+                              ClusterReply, ControlReply, ExplainReply>;
 
 // Answered exactly once, on the loop's thread. A reply's alternative matches the request's.
 using ApiResponder = std::move_only_function<void(Result<ApiReply>)>;

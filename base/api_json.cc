@@ -65,6 +65,19 @@ json::object to_json(const ClusterReply& cluster) {
           {"registry_up", cluster.registry_up}};
 }
 
+json::object to_json(TaskId id, const ControlReply& reply) {
+  return {{"id", to_string(id)}, {"state", to_string(reply.state)}};
+}
+
+json::object to_json(TaskId id, const ExplainReply& reply) {
+  json::array reasons;
+  reasons.reserve(reply.reasons.size());
+  for (const ExplainReply::Reason& reason : reply.reasons) {
+    reasons.push_back({{"code", reason.code}, {"text", reason.text}});
+  }
+  return {{"id", to_string(id)}, {"state", to_string(reply.state)}, {"reasons", std::move(reasons)}};
+}
+
 json::object to_json(const Error& error) {
   const std::string_view code = to_string(error.code);
   json::object out{{"code", json::string_view(code.data(), code.size())}, {"message", error.message}};

@@ -11,6 +11,10 @@ namespace ringmaster {
 boost::json::object to_json(const WorkerView& worker);
 boost::json::object to_json(const MasterView& master);
 boost::json::object to_json(const ClusterReply& cluster);
+// {"id":…,"state":…}
+boost::json::object to_json(TaskId id, const ControlReply& reply);
+// {"id":…,"state":…,"reasons":[{"code":…,"text":…}]}
+boost::json::object to_json(TaskId id, const ExplainReply& reply);
 // {"code":"not_found","message":…} and "field", if the error names one.
 boost::json::object to_json(const Error& error);
 

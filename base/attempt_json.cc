@@ -38,6 +38,8 @@ class Fields {
     if (const json::string* value = string(name)) out = std::string(value->data(), value->size());
   }
   void time(const char* name, WallTime& out) {
+    const json::value* given = object_.if_contains(name);
+    if (given != nullptr && given->is_null()) return;
     const json::string* value = string(name);
     if (value == nullptr) return;
     const auto time = parse_time({value->data(), value->size()});
@@ -64,14 +66,19 @@ class Fields {
   bool ok_ = true;
 };
 
+// The epoch of time stands for none: an attempt that was lost before it started, for example.
+json::value time_or_null(WallTime time) {
+  return time == WallTime{} ? json::value(nullptr) : json::value(format_time(time));
+}
+
 void put_result(json::object& out, const AttemptResult& result) {
   const auto name = to_string(result.outcome);
   out["outcome"] = json::string_view(name.data(), name.size());
   out["exit_code"] = result.exit_code;
   out["signal"] = result.signal;
   out["permanent"] = result.permanent;
-  out["started_at"] = format_time(result.started_at);
-  out["finished_at"] = format_time(result.finished_at);
+  out["started_at"] = time_or_null(result.started_at);
+  out["finished_at"] = time_or_null(result.finished_at);
   out["usage"] = json::object{{"user_us", result.usage.user_us},
                               {"system_us", result.usage.system_us},
                               {"max_rss_kib", result.usage.max_rss_kib}};

@@ -15,7 +15,8 @@
 namespace ringmaster {
 
 // {"outcome":"failed","exit_code":1,"signal":0,"permanent":false,"started_at":…,"finished_at":…,
-//  "usage":{"user_us":…,"system_us":…,"max_rss_kib":…},"message":…,"output_tail":…}
+//  "usage":{"user_us":…,"system_us":…,"max_rss_kib":…},"message":…,"output_tail":…}; a time that is not known
+// is null.
 boost::json::object to_json(const AttemptResult& result);
 // The same after "attempt", "epoch" and "worker".
 boost::json::object to_json(const AttemptRecord& record);

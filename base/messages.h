@@ -62,6 +62,13 @@ struct MasterStatus {
   std::uint64_t demand = 0;  // tasks ready for this worker's groups and not yet sent anywhere
 };
 
+// The owner of these shards has proved itself: leases of their attempts run from when the worker sent the
+// status that this answers. What the sender announced earlier and has handed over since is not among them.
+struct LeaseGrant {
+  MonoTime status_sent_at{};
+  std::vector<ShardId> shards;
+};
+
 // ---- worker to master
 // -------------------------------------------------------------------------------------------
 
@@ -99,7 +106,9 @@ struct ResultReport {
   AttemptResult result;
 };
 struct ResultBatch {
-  std::vector<ResultReport> items;  // a reported result implies that its attempt was accepted
+  // A reported result implies that its attempt was accepted. To a master that does not own the shard: it
+  // relays.
+  std::vector<ResultReport> items;
 };
 
 // Sent each second and at once when the credit limit or draining changes.
@@ -107,6 +116,7 @@ struct WorkerStatus {
   std::uint32_t credit_limit = 0;  // attempts that this master may have outstanding here
   bool draining = false;
   std::uint32_t queued = 0, running = 0, spooled = 0;
+  MonoTime sent_at{};  // the worker's boot clock: a LeaseGrant gives it back
 };
 
 // Attempts that started since the last frame (for `running` marks and live views).
@@ -118,7 +128,23 @@ struct StartedBatch {
   std::vector<Started> items;
 };
 
-using Message = std::variant<Announce, DispatchBatch, ResultAckBatch, KillBatch, MasterStatus, Inventory,
-                             AckBatch, ResultBatch, WorkerStatus, StartedBatch>;
+// ---- master to master
+// -------------------------------------------------------------------------------------------
+
+// A worker that cannot reach the owner of these tasks gave them to the sender, which judges nothing.
+struct RelayedResults {
+  std::string worker;
+  Incarnation incarnation;
+  std::vector<ResultReport> items;
+};
+// The owner's answer, to be passed on to that worker.
+struct RelayedAcks {
+  std::string worker;
+  std::vector<ResultAck> items;
+};
+
+using Message =
+    std::variant<Announce, DispatchBatch, ResultAckBatch, KillBatch, MasterStatus, Inventory, AckBatch,
+                 ResultBatch, WorkerStatus, StartedBatch, LeaseGrant, RelayedResults, RelayedAcks>;
 
 }  // namespace ringmaster

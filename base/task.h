@@ -78,7 +78,7 @@ enum class Outcome : std::uint8_t {
   failed = 1,     // exit code not 0, killed by a signal, handler error, could not start
   timed_out = 2,  // stopped by its time-out, death verified
   cancelled = 3,  // stopped on request, death verified
-  lost = 4,       // its worker died; written by masters only
+  lost = 4,       // its worker died, or its lease ran out: not the fault of the task
 };
 std::string_view to_string(Outcome outcome);
 std::optional<Outcome> parse_outcome(std::string_view text);
@@ -125,6 +125,7 @@ struct TaskRow {
   Incarnation worker_incarnation;
   Epoch epoch = 0;  // of that dispatch
   std::optional<WallTime> started_at;
+  bool cancel_requested = false;  // the committed intent: no new attempt, no dispatch any more
 };
 
 // `get` and `list` show this, from `task`, `task_history` and the owner's memory alike.
@@ -133,6 +134,7 @@ struct TaskView {
   std::optional<WallTime> finished_at;
   std::optional<AttemptResult> result;  // of the last attempt, once terminal
   std::vector<AttemptRecord> attempts;  // the earlier ones
+  std::vector<AttemptRecord> late;      // results that came when their attempt had been given up; by arrival
 };
 
 // rank = run_at - priority * step: smaller runs first; a priority is worth `step` of waiting.
@@ -140,5 +142,7 @@ inline std::int64_t rank_of(WallTime run_at, int priority, Duration ageing_step)
   return to_unix_micros(run_at) - priority * ageing_step.count();
 }
 inline constexpr Duration kDefaultAgeingStep = std::chrono::seconds(60);
+// Of what must not be paged in: quarantined tasks lie behind all others of their lane.
+inline constexpr std::int64_t kQuarantineRank = INT64_MAX;
 
 }  // namespace ringmaster

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
@@ -166,6 +167,13 @@ json::object retry_to_json(const RetryPolicy& retry) {
           {"backoff_max", format_duration(retry.backoff_max)}};
 }
 
+json::array to_array(const std::vector<AttemptRecord>& records) {
+  json::array out;
+  out.reserve(records.size());
+  for (const AttemptRecord& record : records) out.emplace_back(to_json(record));
+  return out;
+}
+
 void put_task(json::object& out, const NewTask& task) {
   out["namespace"] = task.ns;
   out["kind"] = task.kind;
@@ -200,11 +208,13 @@ Result<NewTask> new_task_from_json(const json::object& object) {
 json::object task_view_to_json(const TaskView& view) {
   const TaskRow& row = view.row;
   json::object out;
-  out.reserve(32);
+  out.reserve(36);
   out["id"] = to_string(row.id);
   out["state"] = to_string(row.state);
+  if (row.cancel_requested) out["cancel_requested"] = true;
   put_task(out, row.task);
   out["attempt"] = row.attempt;
+  out["epoch"] = row.epoch == 0 ? json::value(nullptr) : json::value(row.epoch);
   out["failures"] = row.failures;
   out["crashes"] = row.crashes;
   out["worker"] = text_or_null(row.worker);
@@ -215,10 +225,8 @@ json::object task_view_to_json(const TaskView& view) {
   out["started_at"] = time_or_null(row.started_at);
   out["finished_at"] = time_or_null(view.finished_at);
   out["result"] = view.result ? json::value(to_json(*view.result)) : json::value(nullptr);
-  json::array attempts;
-  attempts.reserve(view.attempts.size());
-  for (const AttemptRecord& record : view.attempts) attempts.emplace_back(to_json(record));
-  out["attempts"] = std::move(attempts);
+  out["attempts"] = to_array(view.attempts);
+  if (!view.late.empty()) out["late"] = to_array(view.late);
   return out;
 }
 

@@ -14,8 +14,9 @@ namespace ringmaster {
 // (base/api.h).
 Result<NewTask> new_task_from_json(const boost::json::object& object);
 
-// Every field that new_task_from_json takes, and: id, state, attempt, failures, crashes, worker,
+// Every field that new_task_from_json takes, and: id, state, attempt, epoch, failures, crashes, worker,
 // worker_incarnation, created_at, started_at, finished_at, result, attempts. What there is not (yet) is null.
+// Present only where there is something to say: cancel_requested (true), late (an array like attempts).
 boost::json::object task_view_to_json(const TaskView& view);
 
 }  // namespace ringmaster

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/ids.h"
 #include "base/task.h"
@@ -21,7 +22,7 @@ struct Completion {
 };
 
 // Records a failed (or lost) attempt, the next attempt number and when it may run. Same condition as
-// Completion.
+// Completion, and no cancel is requested.
 struct Retry {
   Token token;
   std::string worker;
@@ -30,22 +31,51 @@ struct Retry {
   std::int32_t failures = 0, crashes = 0;
   WallTime run_at{};
   std::int64_t rank = 0;
+  TaskState state = TaskState::delayed;  // or quarantined, with kQuarantineRank
 };
 
-// A dispatch made durable before it is sent (on_worker_lost != rerun), or a lazy `running` mark.
+// A dispatch made durable before it is sent (on_worker_lost != rerun), or a lazy `running` mark. Applies only
+// if the row's attempt is the token's, its epoch is not higher, no cancel is requested, and the life recorded
+// for this attempt before is `previous` (a repeat of an equal mark applies too).
 struct RunningMark {
   Token token;
   std::string worker;
   Incarnation worker_incarnation;
-  WallTime started_at{};
+  WallTime started_at{};  // the epoch of time: not started yet
+  Incarnation previous;   // 0: none
 };
 
-// What one item of complete/retry/mark met. applied: now true in the database by this call or an equal
+// What an operator or submitter wants of a task that has not ended.
+enum class ControlAction : std::uint8_t {
+  cancel = 0,   // end it: at once if it is not on a worker, else after a verified death
+  release = 1,  // out of quarantine: it may run again, its crashes are forgotten
+};
+inline std::string_view to_string(ControlAction action) {
+  return action == ControlAction::cancel ? "cancel" : "release";
+}
+struct Control {
+  TaskId id;
+  ControlAction action = ControlAction::cancel;
+  // release: when it may run, and its rank from then on. cancel: a task that waits for longer, or in
+  // quarantine, comes due then, so that whoever owns it finds it and ends it; rank 0: it stays where it is.
+  WallTime run_at{};
+  std::int64_t rank = 0;
+};
+
+// A result whose attempt had been given up: it changes nothing and is kept to be seen.
+struct LateResult {
+  Token token;
+  std::string worker;
+  AttemptResult result;
+};
+
+// What one item of a batch of writes met. applied: now true in the database by this call or an equal
 // earlier one.
 enum class WriteFate : std::uint8_t {
   applied = 0,
   stale = 1,   // the row has a higher attempt, or the task is terminal by another attempt: a committed fact
   absent = 2,  // no such task anywhere
+  cancelling = 3,  // a cancel was requested before: nothing changed. Of retries and marks only
 };
 
 struct PageKey {

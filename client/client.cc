@@ -114,6 +114,12 @@ Result<WaitReply> Client::wait(WaitRequest request) {
 Result<ListReply> Client::list(ListRequest request) {
   return ask<ListReply>(std::move(request));
 }
+Result<ControlReply> Client::control(ControlRequest request) {
+  return ask<ControlReply>(request);
+}
+Result<ExplainReply> Client::explain(ExplainRequest request) {
+  return ask<ExplainReply>(request);
+}
 Result<WorkersReply> Client::workers() {
   return ask<WorkersReply>(WorkersRequest{});
 }

@@ -1,9 +1,10 @@
 // Client: a connection to a Ringmaster cluster for programs, over the binary RPC, to one master at a time.
 //
 // Guarantees: with several addresses it goes on to the next when one cannot be reached or dies. A call that
-// surely has not been carried out, or that only reads, is repeated there within its deadline; a submission
-// whose fate is unknown never is: the caller gets unknown_outcome. Errors say which address and why. Threads:
-// safe from any. It owns one thread, on which responders run: they must not block or destroy the client.
+// surely has not been carried out, or that reads or cancels, is repeated there within its deadline; a
+// submission or release whose fate is unknown never is: the caller gets unknown_outcome. Errors say which
+// address and why. Threads: safe from any. It owns one thread, on which responders run: they must not block
+// or destroy the client.
 #pragma once
 
 #include <memory>
@@ -35,6 +36,8 @@ class Client {
   Result<GetReply> get(GetRequest request);
   Result<WaitReply> wait(WaitRequest request);
   Result<ListReply> list(ListRequest request);
+  Result<ControlReply> control(ControlRequest request);
+  Result<ExplainReply> explain(ExplainRequest request);
   Result<WorkersReply> workers();
   Result<MastersReply> masters();
   Result<ClusterReply> cluster();

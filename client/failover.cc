@@ -10,7 +10,11 @@ namespace {
 
 constexpr Duration kRoundPause = std::chrono::milliseconds(100);  // doubled with each round, up to 32 times
 
-bool only_reads(const ApiRequest& request) {
+// Whether it may be carried out twice: reads, and cancels, which are no less wanted the second time. A
+// release could free what was quarantined anew.
+bool may_run_twice(const ApiRequest& request) {
+  const auto* control = std::get_if<ControlRequest>(&request);
+  if (control != nullptr) return control->action == ControlAction::cancel;
   return !std::holds_alternative<SubmitRequest>(request);
 }
 
@@ -118,7 +122,7 @@ void Failover::settle(CallId id, LinkId link, const std::string& address, Error 
   if (call == calls_.end()) return;
   // `unavailable` from a living channel is the master's own word; from a dead one it means never sent.
   const bool repeatable = error.code == ErrorCode::unavailable ||
-                          (error.code == ErrorCode::unknown_outcome && only_reads(call->second.request));
+                          (error.code == ErrorCode::unknown_outcome && may_run_twice(call->second.request));
   if (repeatable && link_ != link && !stopped_) return send(id);
   error.message = address + ": " + error.message;
   finish(id, std::unexpected(std::move(error)));

@@ -22,20 +22,6 @@ std::string option_of(const std::string& field) {
   return option;
 }
 
-std::string advice_for(const Error& error) {
-  switch (error.code) {
-    case ErrorCode::unavailable:
-      return " (is a master running there? see --address)";
-    case ErrorCode::unauthenticated:
-      return " (check --cluster and --secret-file)";
-    case ErrorCode::unknown_outcome:
-    case ErrorCode::deadline_exceeded:
-      return " (look with `ringctl task list` before you repeat it)";
-    default:
-      return "";
-  }
-}
-
 }  // namespace
 
 Ctl::Ctl(std::ostream& out, std::ostream& err, bool out_is_terminal, bool err_is_terminal)
@@ -66,10 +52,29 @@ Result<Client*> Ctl::client() {
 }
 
 int Ctl::failed(const Error& error) {
+  return failed(error, advice_for(error));
+}
+
+int Ctl::failed(const Error& error, const std::string& advice) {
   const bool typed = error.code == ErrorCode::invalid_argument && !error.field.empty();
   const std::string where = typed ? option_of(error.field) + ": " : "";
-  err_ << "ringctl: " << one_line(where + error.message + advice_for(error), 2000) << '\n';
+  err_ << "ringctl: " << one_line(where + error.message + advice, 2000) << '\n';
   return kExitOwnError;
+}
+
+std::string advice_for(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::unavailable:
+      // A master that answered says itself what is away.
+      return error.message.starts_with("no master") ? " (is a master running there? see --address)" : "";
+    case ErrorCode::unauthenticated:
+      return " (check --cluster and --secret-file)";
+    case ErrorCode::unknown_outcome:
+    case ErrorCode::deadline_exceeded:
+      return " (look with `ringctl task list` before you repeat it)";
+    default:
+      return "";
+  }
 }
 
 std::vector<std::string> split_list(const std::string& text) {

@@ -47,6 +47,7 @@ class Ctl {
 
   // One line on stderr that says what went wrong and what to do; returns kExitOwnError.
   int failed(const Error& error);
+  int failed(const Error& error, const std::string& advice);
 
  private:
   std::ostream& out_;
@@ -54,6 +55,9 @@ class Ctl {
   bool out_is_terminal_, err_is_terminal_, no_colour_;
   std::unique_ptr<Client> client_;
 };
+
+// What to do about an error of any command, ` (in brackets)`; may be empty.
+std::string advice_for(const Error& error);
 
 // `a,b` without empty parts.
 std::vector<std::string> split_list(const std::string& text);

@@ -10,6 +10,7 @@
 #include "base/task_json.h"
 #include "ctl/exit_code.h"
 #include "ctl/relative_time.h"
+#include "ctl/task_show.h"
 #include "ctl/text_table.h"
 
 namespace ringmaster {
@@ -66,11 +67,7 @@ int report_one(Ctl& ctl, TaskId id, const FollowOptions& options) {
   std::string text = to_string(id) + " " + std::string(to_string(view.row.state)) + worker_part(view);
   if (view.result) {
     text += " after " + short_duration(view.result->finished_at - view.result->started_at);
-    if (view.result->signal > 0) text += ", signal " + std::to_string(view.result->signal);
-    if (view.result->signal == 0 && view.row.state == TaskState::failed) {
-      text += ", exit code " + std::to_string(view.result->exit_code);
-    }
-    if (!view.result->message.empty()) text += ": " + view.result->message;
+    if (const std::string why = why_of(*view.result); !why.empty()) text += ": " + why;
   }
   ctl.err() << one_line(text, 2000) << '\n';
   return exit_code_of(view);

@@ -5,12 +5,11 @@
 #include <utility>
 
 #include <CLI/CLI.hpp>
-#include <unistd.h>
 
 #include "base/task_json.h"
 #include "ctl/exit_code.h"
-#include "ctl/line_reader.h"
 #include "ctl/task_follow.h"
+#include "ctl/task_ids.h"
 
 namespace ringmaster {
 namespace {
@@ -92,35 +91,6 @@ int list(Ctl& ctl, const ListFlags& flags) {
   if (!ctl.json() && table.empty()) ctl.err() << "no tasks\n";
   if (more) ctl.err() << "there are more: give --limit or --all\n";
   return kExitOk;
-}
-
-Result<std::vector<TaskId>> read_ids(const std::vector<std::string>& words) {
-  std::vector<TaskId> ids;
-  const auto add = [&](const std::string& text) -> Result<> {
-    const auto id = parse_task_id(text);
-    if (!id) return std::unexpected(id.error());
-    ids.push_back(*id);
-    return {};
-  };
-  for (const std::string& word : words) {
-    if (word != "-") {
-      if (auto added = add(word); !added) return std::unexpected(added.error());
-      continue;
-    }
-    LineReader lines(STDIN_FILENO);
-    while (true) {
-      auto line = lines.next();
-      if (!line) return std::unexpected(line.error());
-      if (!*line) break;
-      if ((*line)->empty()) continue;
-      if (auto added = add(**line); !added) return std::unexpected(added.error());
-    }
-  }
-  // A task named twice ends once.
-  std::ranges::sort(ids);
-  const auto twice = std::ranges::unique(ids);
-  ids.erase(twice.begin(), twice.end());
-  return ids;
 }
 
 int wait(Ctl& ctl, const std::vector<std::string>& words, const std::string& limit_text) {

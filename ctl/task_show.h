@@ -15,10 +15,13 @@ void add_task_wait(CLI::App& task, Ctl& ctl);
 
 Tone tone_of(TaskState state);
 
+// Why an attempt ended as it did: `exit code 3`, `signal 9: out of memory`; empty on success.
+std::string why_of(const AttemptResult& result);
+
 // What it runs, on one line: the command of a process, else the spec.
 std::string command_of(const NewTask& task);
 
-// `label:  value` lines, earlier attempts, and the output's tail.
+// `label:  value` lines, a table of the attempts, one of late results, and the output's tail.
 std::string describe(const TaskView& view, WallTime now, bool colour);
 
 // An empty table with the columns of `task list`, and a row of it.

@@ -52,16 +52,77 @@ std::string when(WallTime time, WallTime now) {
   return format_time(time) + " (" + relative_time(time, now) + ")";
 }
 
+bool started(const AttemptResult& result) {
+  return to_unix_micros(result.started_at) > 0;
+}
+
+std::string took(const AttemptResult& result) {
+  if (!started(result) || result.finished_at < result.started_at) return {};
+  return short_duration(result.finished_at - result.started_at);
+}
+
+// `signal 9`, `exit code 3`; empty if there was neither.
+std::string exit_of(const AttemptResult& result) {
+  if (result.signal > 0) return "signal " + std::to_string(result.signal);
+  const bool exited = result.outcome == Outcome::failed && (started(result) || result.exit_code != 0);
+  return exited ? "exit code " + std::to_string(result.exit_code) : "";
+}
+
+std::string joined(const std::string& first, const char* between, const std::string& second) {
+  return first.empty() || second.empty() ? first + second : first + between + second;
+}
+
 std::string ending(const AttemptResult& result) {
-  std::string text{to_string(result.outcome)};
-  if (result.signal > 0) text += ", signal " + std::to_string(result.signal);
-  if (result.signal == 0 && result.outcome == Outcome::failed)
-    text += ", exit code " + std::to_string(result.exit_code);
-  if (result.finished_at > result.started_at && to_unix_micros(result.started_at) > 0) {
-    text += ", took " + short_duration(result.finished_at - result.started_at);
+  std::string text(to_string(result.outcome));
+  if (const std::string time = took(result); !time.empty()) text += ", took " + time;
+  return joined(text, ": ", why_of(result));
+}
+
+// The fencing token of one attempt; `-` in a table where its epoch is not known.
+std::string token_of(Epoch epoch, Attempt attempt) {
+  return epoch == 0 ? "" : std::to_string(epoch) + "." + std::to_string(attempt);
+}
+
+TextTable attempt_table() {
+  return TextTable({{"ATTEMPT", TextTable::Align::right},
+                    {"WORKER"},
+                    {"TOKEN"},
+                    {"STARTED"},
+                    {"TOOK"},
+                    {"OUTCOME"},
+                    {"WHY"}});
+}
+
+void add_attempt(TextTable& table, const AttemptRecord& record) {
+  const AttemptResult& result = record.result;
+  table.add({{std::to_string(record.attempt)},
+             {record.worker},
+             {token_of(record.epoch, record.attempt)},
+             {started(result) ? format_time(result.started_at) : ""},
+             {took(result)},
+             {std::string(to_string(result.outcome)),
+              result.outcome == Outcome::succeeded ? Tone::good : Tone::bad},
+             {why_of(result)}});
+}
+
+// The earlier attempts and the last or current one; a task that ended without running has no last attempt.
+TextTable attempts_of(const TaskView& view) {
+  const TaskRow& row = view.row;
+  TextTable table = attempt_table();
+  for (const AttemptRecord& record : view.attempts) add_attempt(table, record);
+  if (view.result) {
+    const bool ran = started(*view.result) || !row.worker.empty();
+    if (ran) add_attempt(table, {row.attempt, row.epoch, row.worker, *view.result});
+  } else if (row.started_at && !row.worker.empty()) {
+    table.add({{std::to_string(row.attempt)},
+               {row.worker},
+               {token_of(row.epoch, row.attempt)},
+               {format_time(*row.started_at)},
+               {""},
+               {"running", Tone::busy},
+               {""}});
   }
-  if (!result.message.empty()) text += ": " + result.message;
-  return text;
+  return table;
 }
 
 // Line ends stay; other control characters go.
@@ -76,6 +137,11 @@ std::string printable(const std::string& output) {
 }
 
 }  // namespace
+
+std::string why_of(const AttemptResult& result) {
+  const std::string exit = exit_of(result);
+  return result.message.find(exit) == std::string::npos ? joined(exit, ": ", result.message) : result.message;
+}
 
 Tone tone_of(TaskState state) {
   if (state == TaskState::succeeded) return Tone::good;
@@ -120,13 +186,18 @@ std::string describe(const TaskView& view, WallTime now, bool colour) {
                            std::to_string(row.crashes) + " lost workers");
   lines.add("Worker", row.worker);
   lines.add("Created", when(row.created_at, now));
-  if (!is_terminal(row.state)) lines.add("Runs at", when(row.run_at, now));
+  const bool will_run = !is_terminal(row.state) && row.state != TaskState::quarantined;
+  if (will_run) lines.add("Runs at", when(row.run_at, now));
   if (row.started_at) lines.add("Started", when(*row.started_at, now));
   if (view.finished_at) lines.add("Finished", when(*view.finished_at, now));
   if (view.result) lines.add("Result", ending(*view.result));
-  for (const AttemptRecord& attempt : view.attempts) {
-    lines.add("Attempt " + std::to_string(attempt.attempt), attempt.worker + ": " + ending(attempt.result));
-  }
+  const auto section = [&](const char* heading, const TextTable& table) {
+    if (!table.empty()) lines.raw(toned(heading, Tone::faint, colour) + "\n" + table.render(colour));
+  };
+  section("Attempts:", attempts_of(view));
+  TextTable late = attempt_table();
+  for (const AttemptRecord& record : view.late) add_attempt(late, record);
+  section("Late results (their attempt had been given up when they came: they changed nothing):", late);
   if (view.result && !view.result->output_tail.empty()) {
     lines.raw(toned("Output:", Tone::faint, colour) + "\n" + printable(view.result->output_tail));
   }

@@ -8,10 +8,15 @@ namespace ringmaster {
 
 namespace {
 constexpr std::size_t kMaxWaiting = 100'000;  // tasks
-constexpr std::size_t kBatchTasks = 1'000;    // a batch takes whole requests until it has this many
+constexpr std::size_t kMaxWaitingBytes = 256 << 20;
+constexpr std::size_t kBatchTasks = 1'000;  // a batch takes whole requests until it has this many
 constexpr std::size_t kBatchBytes = 8 << 20;
 constexpr std::size_t kMaxInFlight = 2;
 constexpr std::int64_t kIdBlock = 16'384;
+
+std::size_t size_of(const NewTask& task) {
+  return 200 + task.spec.size() + task.labels.size() + task.routing_key.size();
+}
 }  // namespace
 
 AcceptQueue::AcceptQueue(Loop& loop, TaskStore& store, SchedulerCore& core, Hooks hooks)
@@ -23,12 +28,15 @@ void AcceptQueue::submit(std::vector<NewTask> tasks, ApiResponder respond) {
     return respond(
         fail(ErrorCode::unavailable, "this master owns no shard yet: try again, or another master"));
   }
-  if (waiting_tasks_ + tasks.size() > kMaxWaiting) {
+  std::size_t bytes = 0;
+  for (const NewTask& task : tasks) bytes += size_of(task);
+  if (waiting_tasks_ + tasks.size() > kMaxWaiting || waiting_bytes_ + bytes > kMaxWaitingBytes) {
     return respond(
         fail(ErrorCode::resource_exhausted, "too many submissions are waiting for the database: slow down"));
   }
   waiting_tasks_ += tasks.size();
-  waiting_.push_back({std::move(tasks), std::move(respond)});
+  waiting_bytes_ += bytes;
+  waiting_.push_back({std::move(tasks), bytes, std::move(respond)});
   send();
 }
 
@@ -39,8 +47,13 @@ void AcceptQueue::resume() {
 
 void AcceptQueue::shut(const Error& reason) {
   shut_ = reason;
+  refuse_waiting(reason);
+}
+
+// A responder may submit again at once: that counts anew.
+void AcceptQueue::refuse_waiting(const Error& reason) {
+  waiting_tasks_ = waiting_bytes_ = 0;
   for (Request& request : std::exchange(waiting_, {})) request.respond(std::unexpected(reason));
-  waiting_tasks_ = 0;
 }
 
 // True: there are ids for `count` tasks now. False: a block is on its way, and send() is called when it has
@@ -52,7 +65,7 @@ bool AcceptQueue::need_ids(std::size_t count) {
     spare_.reset();
   }
   const auto left = static_cast<std::size_t>(last_sequence_ - next_sequence_);
-  if (!spare_ && !fetching_ids_ && left < kIdBlock / 2) {
+  if (!spare_ && !fetching_ids_ && (left < kIdBlock / 2 || left < count)) {
     fetching_ids_ = true;
     store_.next_ids(kIdBlock, [this, alive = std::weak_ptr<int>(alive_)](Result<IdBlock> block) {
       if (alive.expired()) return;
@@ -63,10 +76,7 @@ bool AcceptQueue::need_ids(std::size_t count) {
         hooks_.fenced(block.error());
       } else {
         // Without ids nobody can be answered: say so now rather than let submitters wait in silence.
-        for (Request& request : std::exchange(waiting_, {})) {
-          request.respond(fail(ErrorCode::unavailable, "the database cannot be reached: try again"));
-        }
-        waiting_tasks_ = 0;
+        refuse_waiting({ErrorCode::unavailable, "the database cannot be reached: try again", {}});
       }
       send();
     });
@@ -86,7 +96,7 @@ void AcceptQueue::send() {
     while (take < waiting_.size() && tasks < kBatchTasks && bytes < kBatchBytes) {
       const Request& request = waiting_[take++];
       tasks += request.tasks.size();
-      for (const NewTask& task : request.tasks) bytes += task.spec.size() + 200;
+      bytes += request.bytes;
     }
     if (!need_ids(tasks)) return;
     const Now now = hooks_.now();
@@ -94,6 +104,7 @@ void AcceptQueue::send() {
       Request request = std::move(waiting_.front());
       waiting_.pop_front();
       waiting_tasks_ -= request.tasks.size();
+      waiting_bytes_ -= request.bytes;
       batch->counts.push_back(request.tasks.size());
       for (NewTask& task : request.tasks) {
         const TaskId id = make_task_id(next_sequence_++, core_.shards().next_for_new_task());

@@ -36,6 +36,7 @@ class AcceptQueue {
  private:
   struct Request {
     std::vector<NewTask> tasks;
+    std::size_t bytes = 0;
     ApiResponder respond;
   };
   struct Batch {
@@ -47,6 +48,7 @@ class AcceptQueue {
   void send_batch(std::shared_ptr<Batch> batch);
   void split(Batch& batch);
   bool need_ids(std::size_t count);
+  void refuse_waiting(const Error& reason);
   void on_answer(std::shared_ptr<Batch> batch, const Result<>& answer);
   void settle_unknown(std::shared_ptr<Batch> batch);
   void give_up_unknown(std::shared_ptr<Batch> batch, const Error& fenced);
@@ -57,7 +59,7 @@ class AcceptQueue {
   SchedulerCore& core_;
   Hooks hooks_;
   std::deque<Request> waiting_;
-  std::size_t waiting_tasks_ = 0;
+  std::size_t waiting_tasks_ = 0, waiting_bytes_ = 0;
   std::size_t in_flight_ = 0;
   bool paused_ = false;
   std::optional<Error> shut_;

@@ -37,23 +37,29 @@ Result<NewTask> read_task(const json::value& value) {
   return task;
 }
 
-CallOrProblem read_submission(std::string_view body) {
+std::expected<json::value, HttpProblem> parse_body(std::string_view body) {
   json::parse_options options;
   options.max_depth = kMaxJsonDepth;
   boost::system::error_code error;
-  const json::value value = json::parse({body.data(), body.size()}, error, {}, options);
+  json::value value = json::parse({body.data(), body.size()}, error, {}, options);
   if (error)
     return std::unexpected(http_problem(400, "The body is not valid JSON: " + error.message() + "."));
+  return value;
+}
+
+CallOrProblem read_submission(std::string_view body) {
+  const auto value = parse_body(body);
+  if (!value) return std::unexpected(value.error());
 
   HttpCall call;
-  call.single = value.is_object();
+  call.single = value->is_object();
   SubmitRequest request;
   if (call.single) {
-    auto task = read_task(value);
+    auto task = read_task(*value);
     if (!task) return std::unexpected(problem_of(task.error(), false));
     request.tasks.push_back(std::move(*task));
   } else {
-    const json::array* items = value.if_array();
+    const json::array* items = value->if_array();
     if (items == nullptr) return refuse("The body is one task (an object) or an array of tasks.", {});
     if (items->empty() || items->size() > kMaxTasksPerRequest) {
       return refuse(
@@ -74,12 +80,14 @@ CallOrProblem read_submission(std::string_view body) {
   return call;
 }
 
+std::expected<TaskId, HttpProblem> read_id(const HttpRoute& route) {
+  if (const auto id = parse_task_id(route.id)) return *id;
+  return std::unexpected(http_problem(404, "There is no such task: an id is task_ and 13 characters.", "id"));
+}
+
 CallOrProblem read_get(const HttpRoute& route) {
-  const auto id = parse_task_id(route.id);
-  if (!id) {
-    return std::unexpected(
-        http_problem(404, "There is no such task: an id is task_ and 13 characters.", "id"));
-  }
+  const auto id = read_id(route);
+  if (!id) return std::unexpected(id.error());
   GetRequest request{*id, Duration{0}, false};
   for (const auto& [name, text] : route.query) {
     const auto wait = parse_duration(text);
@@ -87,7 +95,30 @@ CallOrProblem read_get(const HttpRoute& route) {
     if (*wait > kMaxHttpWait) return refuse("A wait is at most 60s.", name);
     request.wait = *wait;
   }
-  return HttpCall{request, false};
+  return HttpCall{request, false, *id};
+}
+
+CallOrProblem read_explain(const HttpRoute& route) {
+  const auto id = read_id(route);
+  if (!id) return std::unexpected(id.error());
+  return HttpCall{ExplainRequest{*id, false}, false, *id};
+}
+
+CallOrProblem read_control(const HttpRoute& route, std::string_view body, ControlAction action) {
+  const auto id = read_id(route);
+  if (!id) return std::unexpected(id.error());
+  if (!body.empty()) {
+    const auto value = parse_body(body);
+    if (!value) return std::unexpected(value.error());
+    const std::string name(to_string(action));
+    const json::object* object = value->if_object();
+    if (object == nullptr) return refuse("A " + name + " has no body, or an empty object.", {});
+    if (!object->empty()) {
+      const std::string field(std::string_view(object->begin()->key()));
+      return refuse("Unknown field " + field + ": a " + name + " takes none.", field);
+    }
+  }
+  return HttpCall{ControlRequest{*id, action, false}, false, *id};
 }
 
 std::expected<void, HttpProblem> read_states(std::string_view text, std::vector<TaskState>& states) {
@@ -129,7 +160,7 @@ CallOrProblem read_list(const HttpRoute& route) {
       }
     }
   }
-  return HttpCall{std::move(request), false};
+  return HttpCall{std::move(request)};
 }
 
 HttpReply json_reply(const json::value& value, unsigned status = 200) {
@@ -208,13 +239,19 @@ std::expected<HttpCall, HttpProblem> call_of(const HttpRoute& route, std::string
       return read_get(route);
     case HttpOperation::list_tasks:
       return read_list(route);
+    case HttpOperation::explain_task:
+      return read_explain(route);
+    case HttpOperation::cancel_task:
+      return read_control(route, body, ControlAction::cancel);
+    case HttpOperation::release_task:
+      return read_control(route, body, ControlAction::release);
     case HttpOperation::list_workers:
-      return HttpCall{WorkersRequest{}, false};
+      return HttpCall{WorkersRequest{}};
     case HttpOperation::list_masters:
-      return HttpCall{MastersRequest{}, false};
+      return HttpCall{MastersRequest{}};
     case HttpOperation::show_cluster:
     case HttpOperation::readyz:
-      return HttpCall{ClusterRequest{}, false};
+      return HttpCall{ClusterRequest{}};
     case HttpOperation::livez:
     case HttpOperation::metrics:
       break;
@@ -223,13 +260,19 @@ std::expected<HttpCall, HttpProblem> call_of(const HttpRoute& route, std::string
 }
 
 HttpReply reply_to(const HttpRoute& route, const HttpCall& call, const Result<ApiReply>& answer) {
-  if (!answer) return reply_of(problem_of(answer.error(), route.safe()));
+  if (!answer) return reply_of(problem_of(answer.error(), route.repeatable()));
   if (answer->index() != call.request.index()) {
     return reply_of(http_problem(500, "The service answered another question."));
   }
   if (const auto* submit = std::get_if<SubmitReply>(&*answer)) return created(*submit, call.single);
   if (const auto* get = std::get_if<GetReply>(&*answer)) return json_reply(task_view_to_json(get->view));
   if (const auto* list = std::get_if<ListReply>(&*answer)) return page(*list);
+  if (const auto* control = std::get_if<ControlReply>(&*answer)) {
+    // A cancel is accepted: where the task runs, its end is still to come.
+    return json_reply(to_json(call.id, *control), route.operation == HttpOperation::cancel_task ? 202 : 200);
+  }
+  if (const auto* explain = std::get_if<ExplainReply>(&*answer))
+    return json_reply(to_json(call.id, *explain));
   if (const auto* workers = std::get_if<WorkersReply>(&*answer))
     return named_array("workers", workers->workers);
   if (const auto* masters = std::get_if<MastersReply>(&*answer))

@@ -21,12 +21,14 @@ inline constexpr std::size_t kMaxPageBytes = 8 * 1024 * 1024;
 struct HttpCall {
   ApiRequest request;
   bool single = false;  // submit_tasks: the body was one object, so the answer is one id
+  TaskId id{};          // the task that it is about, where the route has one
 
   Duration wait() const;  // how long the service may take by request: a long poll's wait, else 0
 };
 
-// Routes that the service answers: all but livez and metrics. `body` is empty for all but submit_tasks.
-// Problems name the field at fault, in an array with its position: `[3].priority`.
+// Routes that the service answers: all but livez and metrics. Of `body`, submit_tasks reads its tasks;
+// cancel_task and release_task take none or an empty object; GET ignores it. Problems name the field at
+// fault, in an array with its position: `[3].priority`.
 std::expected<HttpCall, HttpProblem> call_of(const HttpRoute& route, std::string_view body);
 
 // The reply to `call`; readyz answers 503 while the store or the registry is away or no shard is owned.

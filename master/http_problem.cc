@@ -7,7 +7,9 @@
 namespace ringmaster {
 namespace {
 
-constexpr unsigned kRetryAfterSeconds = 1;
+std::optional<unsigned> retry_after_of(unsigned status) {
+  return status == 429 || status == 503 ? std::optional(1U) : std::nullopt;
+}
 
 unsigned status_of(ErrorCode code) {
   switch (code) {
@@ -34,18 +36,18 @@ unsigned status_of(ErrorCode code) {
   return 500;
 }
 
-bool retryable(ErrorCode code, bool safe) {
+bool retryable(ErrorCode code, bool repeatable) {
   switch (code) {
     // Nothing happened: anybody may repeat it.
     case ErrorCode::fenced:
     case ErrorCode::unavailable:
     case ErrorCode::resource_exhausted:
       return true;
-    // It may have happened: a repeated submission could run twice.
+    // It may have happened: a submission could then run twice, a release free what was quarantined anew.
     case ErrorCode::unknown_outcome:
     case ErrorCode::deadline_exceeded:
     case ErrorCode::cancelled:
-      return safe;
+      return repeatable;
     default:
       return false;
   }
@@ -67,6 +69,8 @@ std::string code_of(unsigned status) {
       return "unsupported_media_type";
     case 417:
       return "expectation_failed";
+    case 429:
+      return "resource_exhausted";
     case 431:
       return "header_too_large";
     case 503:
@@ -80,14 +84,14 @@ std::string code_of(unsigned status) {
 
 }  // namespace
 
-HttpProblem problem_of(const Error& error, bool safe) {
+HttpProblem problem_of(const Error& error, bool repeatable) {
   HttpProblem problem;
   problem.status = status_of(error.code);
   problem.code = to_string(error.code);
   problem.detail = error.message;
   problem.field = error.field;
-  problem.retryable = retryable(error.code, safe);
-  if (problem.status == 503 || problem.status == 429) problem.retry_after = kRetryAfterSeconds;
+  problem.retryable = retryable(error.code, repeatable);
+  problem.retry_after = retry_after_of(problem.status);
   return problem;
 }
 
@@ -97,8 +101,8 @@ HttpProblem http_problem(unsigned status, std::string detail, std::string field)
   problem.code = code_of(status);
   problem.detail = std::move(detail);
   problem.field = std::move(field);
-  problem.retryable = status == 503 || status == 408;
-  if (status == 503) problem.retry_after = kRetryAfterSeconds;
+  problem.retryable = status == 408 || status == 429 || status == 503;
+  problem.retry_after = retry_after_of(status);
   return problem;
 }
 

@@ -26,13 +26,13 @@ struct HttpProblem {
   std::string detail;
   std::string field;  // the member of the body, or the query parameter, at fault
   std::string allow;
-  bool retryable = false;  // the same request may be repeated, and may then succeed
-  std::optional<unsigned> retry_after;
+  bool retryable = false;               // the same request may be repeated, and may then succeed
+  std::optional<unsigned> retry_after;  // seconds; every 429 and 503 has it
 };
 
-// The problem that an Error of the API is. `safe` says that the request changes nothing, so an unknown
-// outcome may be repeated.
-HttpProblem problem_of(const Error& error, bool safe);
+// The problem that an Error of the API is. `repeatable` is HttpRoute's: whether an unknown outcome may be
+// repeated.
+HttpProblem problem_of(const Error& error, bool repeatable);
 
 // Problems of HTTP itself: 400 malformed_request, 404 not_found, 413 …, with the code that belongs to the
 // status.

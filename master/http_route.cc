@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <span>
+#include <optional>
 
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
@@ -16,7 +16,7 @@ constexpr std::size_t kMaxTarget = 4096;
 struct Endpoint {
   HttpOperation operation;
   std::string_view method;  // GET implies HEAD
-  std::string_view path;    // a trailing `/*` takes one segment as the id
+  std::string_view path;    // `*` stands for an id: neither `/` nor `:`, which begins an action
   std::string_view query;   // allowed parameters, each between spaces
 };
 
@@ -24,6 +24,9 @@ constexpr std::array<Endpoint, kHttpOperations> kEndpoints{{
     {HttpOperation::submit_tasks, "POST", "/v1/tasks", ""},
     {HttpOperation::list_tasks, "GET", "/v1/tasks", " namespace group kind state page_token limit "},
     {HttpOperation::get_task, "GET", "/v1/tasks/*", " wait "},
+    {HttpOperation::explain_task, "GET", "/v1/tasks/*:explain", ""},
+    {HttpOperation::cancel_task, "POST", "/v1/tasks/*:cancel", ""},
+    {HttpOperation::release_task, "POST", "/v1/tasks/*:release", ""},
     {HttpOperation::list_workers, "GET", "/v1/workers", ""},
     {HttpOperation::list_masters, "GET", "/v1/masters", ""},
     {HttpOperation::show_cluster, "GET", "/v1/cluster", ""},
@@ -32,14 +35,18 @@ constexpr std::array<Endpoint, kHttpOperations> kEndpoints{{
     {HttpOperation::metrics, "GET", "/metrics", ""},
 }};
 
-std::string_view rest_after(std::string_view path, std::string_view prefix) {
-  return path.starts_with(prefix) ? path.substr(prefix.size()) : std::string_view{};
-}
-
-bool matches(const Endpoint& endpoint, std::string_view path) {
-  if (!endpoint.path.ends_with("/*")) return path == endpoint.path;
-  const std::string_view id = rest_after(path, endpoint.path.substr(0, endpoint.path.size() - 1));
-  return !id.empty() && id.find('/') == std::string_view::npos;
+// What stands for the endpoint's `*`, empty if it has none; nothing if the path is another.
+std::optional<std::string_view> match(const Endpoint& endpoint, std::string_view path) {
+  const std::size_t star = endpoint.path.find('*');
+  if (star == std::string_view::npos) {
+    return path == endpoint.path ? std::optional<std::string_view>("") : std::nullopt;
+  }
+  const std::string_view action = endpoint.path.substr(star + 1);
+  const bool fits = path.starts_with(endpoint.path.substr(0, star)) && path.ends_with(action) &&
+                    path.size() >= endpoint.path.size();
+  if (!fits) return std::nullopt;
+  const std::string_view id = path.substr(star, path.size() - star - action.size());
+  return id.find_first_of("/:") == std::string_view::npos ? std::optional(id) : std::nullopt;
 }
 
 std::string list_of(std::string_view words) {
@@ -87,8 +94,8 @@ HttpProblem wrong_method(std::string_view method, const std::vector<const Endpoi
 
 std::string_view to_string(HttpOperation operation) {
   constexpr std::array<std::string_view, kHttpOperations> kNames{
-      "submit_tasks", "list_tasks", "get_task", "list_workers", "list_masters",
-      "show_cluster", "livez",      "readyz",   "metrics"};
+      "submit_tasks", "list_tasks",   "get_task",     "explain_task", "cancel_task", "release_task",
+      "list_workers", "list_masters", "show_cluster", "livez",        "readyz",      "metrics"};
   return kNames.at(static_cast<std::size_t>(operation));
 }
 
@@ -100,7 +107,7 @@ std::expected<HttpRoute, HttpProblem> find_route(std::string_view method, std::s
   const std::string path = url->path();
   std::vector<const Endpoint*> there;
   for (const Endpoint& endpoint : kEndpoints) {
-    if (matches(endpoint, path)) there.push_back(&endpoint);
+    if (match(endpoint, path)) there.push_back(&endpoint);
   }
   if (there.empty()) return std::unexpected(http_problem(404, "There is nothing at this path."));
 
@@ -110,7 +117,7 @@ std::expected<HttpRoute, HttpProblem> find_route(std::string_view method, std::s
 
   HttpRoute route;
   route.operation = (*found)->operation;
-  if ((*found)->path.ends_with("/*")) route.id = path.substr((*found)->path.size() - 1);
+  route.id = *match(**found, path);
   if (auto read = read_query(*url, **found, route); !read) return std::unexpected(read.error());
   return route;
 }

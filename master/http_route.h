@@ -16,6 +16,9 @@ enum class HttpOperation : std::uint8_t {
   submit_tasks,
   list_tasks,
   get_task,
+  explain_task,
+  cancel_task,
+  release_task,
   list_workers,
   list_masters,
   show_cluster,
@@ -23,20 +26,22 @@ enum class HttpOperation : std::uint8_t {
   readyz,
   metrics,
 };
-inline constexpr std::size_t kHttpOperations = 9;
+inline constexpr std::size_t kHttpOperations = 12;
 std::string_view to_string(HttpOperation operation);  // `get_task`, as in metrics
 
 struct HttpRoute {
   HttpOperation operation = HttpOperation::livez;
-  std::string id;                                          // get_task: the path's last segment, decoded
+  std::string id;  // of the task that it is about, decoded; without the action
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order; known names only
 
-  // It changes nothing, so an unknown outcome may be repeated.
-  bool safe() const { return operation != HttpOperation::submit_tasks; }
+  // An unknown outcome may be repeated: it changes nothing, or (a cancel) the second time nothing more.
+  bool repeatable() const {
+    return operation != HttpOperation::submit_tasks && operation != HttpOperation::release_task;
+  }
 };
 
-// Problems: 400 (target or query unreadable, parameter unknown or given twice), 404 (no such path), 405 with
-// Allow. HEAD finds what GET finds.
+// Problems: 400 (target or query unreadable, parameter unknown or given twice), 404 (no such path or action),
+// 405 with Allow. HEAD finds what GET finds.
 std::expected<HttpRoute, HttpProblem> find_route(std::string_view method, std::string_view target);
 
 }  // namespace ringmaster

@@ -142,8 +142,11 @@ std::optional<HttpProblem> HttpSession::check_header() {
   auto route = find_route(view(header.method_string()), view(header.target()));
   if (!route) return std::move(route.error());
   route_ = std::move(*route);
-  if (route_->operation == HttpOperation::submit_tasks && !is_json(view(header[http::field::content_type]))) {
-    return http_problem(415, "Tasks are sent as Content-Type: application/json.");
+  const auto operation = route_->operation;
+  const bool body_read = operation == HttpOperation::submit_tasks ||
+                         (header.method() == http::verb::post && !parser_->is_done());
+  if (body_read && !is_json(view(header[http::field::content_type]))) {
+    return http_problem(415, "Bodies are sent as Content-Type: application/json.");
   }
   if (header.count(http::field::content_encoding) > 0)
     return http_problem(415, "Bodies are sent without encoding.");

@@ -68,7 +68,9 @@ void MasterNode::call(ApiRequest request, ApiResponder respond) {
                         [&](ListRequest& r) { list(std::move(r), std::move(respond)); },
                         [&](WorkersRequest&) { respond(ApiReply{WorkersReply{core_.workers()}}); },
                         [&](MastersRequest&) { respond(ApiReply{masters()}); },
-                        [&](ClusterRequest&) { respond(ApiReply{cluster()}); }},
+                        [&](ClusterRequest&) { respond(ApiReply{cluster()}); },
+                        [&](ControlRequest& r) { control(r, std::move(respond)); },
+                        [&](ExplainRequest& r) { explain(r, std::move(respond)); }},
              request);
 }
 
@@ -84,13 +86,22 @@ LinkId MasterNode::owner_link(ShardId shard) const {
 }
 
 void MasterNode::show_live(TaskView& view) const {
+  if (view.row.cancel_requested && !is_terminal(view.row.state)) view.row.state = TaskState::cancelling;
+  // An attempt that failed and was reported twice is in the log already: it was not late.
+  std::erase_if(view.late, [&](const AttemptRecord& late) {
+    return std::ranges::any_of(view.attempts, [&](const AttemptRecord& known) {
+      return known.attempt == late.attempt && known.epoch == late.epoch &&
+             known.result.outcome != Outcome::lost;
+    });
+  });
   if (is_terminal(view.row.state) || !core_.shards().owns(view.row.id.shard())) return;
   const auto live = core_.live(view.row.id);
   if (!live) return;
   view.row.state = live->state;
   view.row.worker = live->worker;
   view.row.started_at = live->started_at;
-  view.row.attempt = live->attempt;
+  view.row.attempt = live->token.attempt;
+  view.row.epoch = live->token.epoch;
 }
 
 void MasterNode::get_here(TaskId id, ApiResponder respond) {
@@ -251,6 +262,106 @@ void MasterNode::list(ListRequest request, ApiResponder respond) {
                 for (TaskView& view : reply->views) show_live(view);
                 respond(ApiReply{std::move(*reply)});
               }));
+}
+
+// ---- cancel and release, explain -----------------------------------------------------------------------
+
+void MasterNode::control(ControlRequest request, ApiResponder respond) {
+  const ShardId shard = request.id.shard();
+  if (!core_.shards().owns(shard)) {
+    const LinkId owner = request.forwarded ? 0 : owner_link(shard);
+    if (owner == 0) {
+      return respond(fail(ErrorCode::unavailable, "the owner of this task is out of reach: try again"));
+    }
+    request.forwarded = true;
+    return links_->call(owner, request, kForwardSlack, std::move(respond));
+  }
+  const WallTime due = now().wall;
+  const Control item{request.id, request.action, due,
+                     rank_of(due, kDefaultPriority, options_.core.ageing_step)};
+  controlling_.emplace(request.id, std::move(respond));
+  controls_.push({item});
+}
+
+void MasterNode::answer_controls(const std::vector<Control>& items, const std::vector<WriteFate>& fates) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const auto node = controlling_.extract(items[i].id);
+    if (node.empty()) continue;
+    ApiResponder& respond = node.mapped();
+    const bool cancel = items[i].action == ControlAction::cancel;
+    if (fates[i] == WriteFate::applied) {
+      respond(ApiReply{ControlReply{cancel ? TaskState::cancelling : TaskState::ready}});
+    } else if (fates[i] == WriteFate::stale) {
+      respond(fail(ErrorCode::already_exists, "the task is not quarantined: there is nothing to release"));
+    } else {  // it has ended, or never was
+      store_.lookup(
+          {items[i].id}, guard([respond = std::move(respond)](Result<std::vector<Lookup>> found) mutable {
+            if (!found) return respond(std::unexpected(found.error()));
+            const auto& end = found->front().terminal;
+            if (!end) return respond(fail(ErrorCode::not_found, "there is no such task"));
+            respond(fail(ErrorCode::already_exists, "the task has ended: " + std::string(to_string(*end))));
+          }));
+    }
+  }
+}
+
+// Their shards went to another master before the intent was written.
+void MasterNode::drop_controls(const std::set<ShardId>& shards) {
+  controls_.drop_if([&](const Control& item) {
+    if (!shards.contains(item.id.shard())) return false;
+    if (const auto node = controlling_.extract(item.id)) {
+      node.mapped()(fail(ErrorCode::unavailable, "the task has just moved to another master: try again"));
+    }
+    return true;
+  });
+}
+
+void MasterNode::explain(ExplainRequest request, ApiResponder respond) {
+  if (auto reply = core_.explain(request.id, now())) return respond(ApiReply{std::move(*reply)});
+  const ShardId shard = request.id.shard();
+  const LinkId owner = request.forwarded ? 0 : owner_link(shard);
+  if (owner == 0) return explain_from_store(request.id, std::move(respond));
+  request.forwarded = true;
+  links_->call(owner, request, kForwardSlack,
+               guard([this, id = request.id, respond = std::move(respond)](Result<ApiReply> reply) mutable {
+                 if (reply) return respond(std::move(reply));
+                 explain_from_store(id, std::move(respond));
+               }));
+}
+
+// It is not in its owner's memory, or nobody owns it: what the row says.
+void MasterNode::explain_from_store(TaskId id, ApiResponder respond) {
+  store_.lookup(
+      {id}, guard([this, id, respond = std::move(respond)](Result<std::vector<Lookup>> found) mutable {
+        if (!found) return respond(std::unexpected(found.error()));
+        const Lookup& lookup = found->front();
+        ExplainReply reply;
+        if (lookup.terminal) {
+          reply.state = *lookup.terminal;
+          reply.reasons.push_back({"ended", "it has ended: " + std::string(to_string(reply.state))});
+          return respond(ApiReply{std::move(reply)});
+        }
+        if (!lookup.row) return respond(fail(ErrorCode::not_found, "there is no such task"));
+        const TaskRow& row = *lookup.row;
+        reply.state = row.state;
+        if (row.state == TaskState::quarantined) {
+          reply.reasons.push_back(
+              {"quarantined", "it ran on " + std::to_string(row.crashes) +
+                                  " workers when they died: look at it, then `ringctl task release` "
+                                  "or `ringctl task cancel`"});
+        } else if (!core_.shards().owns(id.shard())) {
+          const std::string& owner = shards_.owner_node(id.shard());
+          reply.reasons.push_back(
+              {"no_owner", owner.empty() ? "its shard has no owner at the moment"
+                                         : "its owner " + owner + " is out of reach of this master"});
+        } else if (row.run_at > now().wall) {
+          reply.reasons.push_back({"not_due", "it is due at " + format_time(row.run_at)});
+        } else {
+          reply.reasons.push_back(
+              {"in_store", "it waits in the database behind the tasks of its group that are ahead of it"});
+        }
+        respond(ApiReply{std::move(reply)});
+      }));
 }
 
 MastersReply MasterNode::masters() const {

@@ -1,8 +1,5 @@
 #include "master/master_daemon.h"
 
-#include <limits>
-#include <random>
-
 #include <glog/logging.h>
 
 #include "registry/zookeeper_registry.h"
@@ -18,12 +15,6 @@ constexpr Duration kLifePause = std::chrono::milliseconds(200);
 constexpr Duration kStorePause = std::chrono::seconds(1);
 constexpr int kHistoryDaysAhead = 3;
 
-Incarnation new_incarnation() {
-  std::random_device device;
-  std::uniform_int_distribution<std::int64_t> any(1, std::numeric_limits<std::int64_t>::max());
-  return Incarnation{any(device)};
-}
-
 }  // namespace
 
 // Destroyed in reverse: channels first, so that nothing arrives at a node that is going.
@@ -32,9 +23,7 @@ struct MasterDaemon::Life {
        std::function<void(const Error&)> on_fenced)
       : incarnation(new_incarnation()),
         store(loop, PgStoreOptions{.conninfo = settings.database, .connections = settings.connections}),
-        registry(loop, ZooKeeperOptions{.hosts = settings.zookeeper,
-                                        .cluster = settings.cluster,
-                                        .session_timeout = settings.session_timeout}),
+        registry(loop, settings.registry()),
         relay{*this},
         links(loop,
               LinksOptions{.cluster = settings.cluster,

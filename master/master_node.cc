@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t kCompletionsInFlight = 2;
 constexpr Duration kTick = std::chrono::milliseconds(100);
 constexpr Duration kTimeRefresh = std::chrono::seconds(5);
+constexpr Duration kProofEvery = std::chrono::seconds(1);
+constexpr Duration kProofPause = std::chrono::milliseconds(20);  // while somebody waits for one
 constexpr Duration kClockJump = std::chrono::seconds(1);
 }  // namespace
 
@@ -64,11 +66,34 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
           [this](std::vector<RunningMark> items, auto done) {
             store_.mark_running(std::move(items), std::move(done));
           },
-          [](const auto&, const auto&) {}, [this](const Error& e) { on_fenced(e); }),
+          [this](const auto& items, const auto& fates) { core_.on_marked(items, fates); },
+          [this](const Error& e) { on_fenced(e); }),
+      lates_(
+          loop, options_.batch, 1,
+          [this](std::vector<LateReport> items, auto done) {
+            store_.keep_late({items.begin(), items.end()}, std::move(done));
+          },
+          [this](const auto& items, const auto&) {
+            core_.on_late_kept(items);
+            wake();
+          },
+          [this](const Error& e) { on_fenced(e); }),
+      controls_(
+          loop, options_.batch, 1,
+          [this](std::vector<Control> items, auto done) {
+            store_.control(std::move(items), std::move(done));
+          },
+          [this](const auto& items, const auto& fates) {
+            core_.on_controlled(items, fates, now());
+            answer_controls(items, fates);
+            wake();
+          },
+          [this](const Error& e) { on_fenced(e); }),
       shards_(loop, store, core_, options_.self.node_id, options_.self.incarnation, options_.dead_after,
               {.now = [this] { return now(); },
                .changed = [this] { wake(); },
                .hold_writes = [this](bool hold) { hold_writes(hold); },
+               .registry_up = [this] { return registry_.session() == SessionState::connected; },
                .writes_idle = [this] { return writes_idle(); },
                .released =
                    [this](const std::vector<ShardId>& ids) {
@@ -80,12 +105,15 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
                      retries_.drop_if(theirs);
                      records_.drop_if(theirs);
                      marks_.drop_if(theirs);
+                     lates_.drop_if(theirs);
+                     drop_controls(gone);
                    },
                .fenced = [this](const Error& e) { on_fenced(e); }}),
       waiters_(loop),
       tick_timer_(loop),
       wake_timer_(loop),
-      time_timer_(loop) {}
+      time_timer_(loop),
+      proof_timer_(loop) {}
 
 MasterNode::~MasterNode() = default;
 
@@ -101,6 +129,7 @@ void MasterNode::start(Links& links, std::function<void(Result<std::string>)> st
                   wall_offset_ = Duration{to_unix_micros(*time)} - loop_.now().time_since_epoch();
                   store_up_ = true;
                   refresh_time();
+                  prove();
                   tick();
                   started(store_id_);  // the links learn the store_id before the first channel
                   watch_members();
@@ -169,6 +198,26 @@ void MasterNode::refresh_time() {
   });
 }
 
+// What leases rest on: a writing fence check, begun every second.
+void MasterNode::prove() {
+  // A release changes the generation: a check that was under way would look like a deposition.
+  if (holding_) return proof_timer_.start(kTick, [this] { prove(); });
+  const MonoTime begun = loop_.now();
+  proving_ = true;
+  store_.prove(guard([this, begun](Result<> held) {
+    proving_ = false;
+    shards_.on_progress();
+    if (held) {
+      core_.on_proved(begun, now());
+      wake();
+    } else if (held.error().code == ErrorCode::fenced) {
+      return on_fenced(held.error());
+    }
+    const Duration rest = std::exchange(proof_wanted_, false) ? kProofPause : kProofEvery;
+    proof_timer_.start(std::max(rest - (loop_.now() - begun), Duration{0}), [this] { prove(); });
+  }));
+}
+
 void MasterNode::tick() {
   core_.tick(now());
   update_dials();  // a page may have brought attempts of workers that nobody dials: their death must be
@@ -205,12 +254,33 @@ void MasterNode::flush() {
   if (!effects.retries.empty()) retries_.push(std::move(effects.retries));
   if (!effects.records.empty()) records_.push(std::move(effects.records));
   if (!effects.marks.empty()) marks_.push(std::move(effects.marks));
+  if (!effects.lates.empty()) lates_.push(std::move(effects.lates));
   for (auto& [link, message] : effects.sends) links_->send(link, std::move(message));
   for (ReadRequest& read : effects.reads) perform(std::move(read));
   for (const FinishedTask& task : effects.finished) waiters_.ended(task);
+  if (effects.prove) {
+    proof_wanted_ = proving_;
+    if (!proving_) proof_timer_.start(Duration{0}, [this] { prove(); });
+  }
+  if (!effects.foreign.empty()) relay(std::move(effects.foreign));
   set_wake_timer();
   shards_.on_progress();
   if (core_.take_shard_doubt()) shards_.check_soon();
+}
+
+// To their owners, who judge them. Whose owner is out of reach goes nowhere: the worker asks others, and
+// again.
+void MasterNode::relay(std::vector<ForeignResult> results) {
+  std::map<std::pair<LinkId, std::string>, RelayedResults> parts;
+  for (ForeignResult& result : results) {
+    const LinkId owner = owner_link(result.report.token.task.shard());
+    if (owner == 0) continue;
+    RelayedResults& part = parts[{owner, result.worker}];
+    part.worker = result.worker;
+    part.incarnation = result.incarnation;
+    part.items.push_back(std::move(result.report));
+  }
+  for (auto& [to, part] : parts) links_->send(to.first, std::move(part));
 }
 
 void MasterNode::perform(ReadRequest request) {
@@ -242,30 +312,37 @@ void MasterNode::perform(ReadRequest request) {
         }));
   } else {
     store_.lookup(std::get<LookupRead>(request).ids,
-                  answer.operator()<std::vector<Lookup>>(request, [this](std::vector<Lookup> found) {
-                    core_.on_lookup(std::move(found), now());
-                  }));
+                  answer.operator()<std::vector<Lookup>>(
+                      request, [this, asked = std::get<LookupRead>(request)](std::vector<Lookup> found) {
+                        core_.on_lookup(asked, std::move(found), now());
+                      }));
   }
 }
 
 void MasterNode::hold_writes(bool hold) {
+  holding_ = hold;
   if (hold) {
     accepts_.pause();
     completions_.pause();
     retries_.pause();
     records_.pause();
     marks_.pause();
+    lates_.pause();
+    controls_.pause();
   } else {
     accepts_.resume();
     completions_.resume();
     retries_.resume();
     records_.resume();
     marks_.resume();
+    lates_.resume();
+    controls_.resume();
   }
 }
 
 bool MasterNode::writes_idle() const {
-  return accepts_.idle() && completions_.idle() && retries_.idle() && records_.idle() && marks_.idle();
+  return accepts_.idle() && completions_.idle() && retries_.idle() && records_.idle() && marks_.idle() &&
+         lates_.idle() && controls_.idle() && !proving_;
 }
 
 // ---- registry ----
@@ -290,7 +367,7 @@ void MasterNode::watch_members() {
                   }));
   registry_.watch(Membership::masters, guard([this](const std::vector<Member>& members) {
                     members_.clear();
-                    std::vector<std::string> names;
+                    std::map<std::string, Incarnation> live;
                     for (const Member& member : members) {
                       auto parsed = parse_master_member(member.data);
                       if (!parsed) {
@@ -305,10 +382,10 @@ void MasterNode::watch_members() {
                                           .incarnation = parsed->incarnation,
                                           .self = member.id == options_.self.node_id,
                                           .started_at = parsed->started_at});
-                      names.push_back(member.id);
+                      live[member.id] = parsed->incarnation;
                     }
                     update_dials();
-                    shards_.on_masters(names);
+                    shards_.on_masters(std::move(live));
                     wake();
                   }));
 }
@@ -323,14 +400,16 @@ void MasterNode::update_dials() {
     if (known == dialled_.end() || known->second != address) links_->dial(Role::worker, id, address);
   }
   dialled_ = std::move(wanted);
-  // Of two masters the one with the smaller name dials; requests travel both ways.
-  std::set<std::string> masters;
+  // Every master dials every other: whoever is refused knows it at first hand. They end with one channel.
+  std::map<std::string, std::string> masters;
   for (const MasterView& member : members_) {
-    if (member.id <= options_.self.node_id) continue;
-    masters.insert(member.id);
-    if (!dialled_masters_.contains(member.id)) links_->dial(Role::master, member.id, member.rpc_address);
+    if (!member.self) masters.emplace(member.id, member.rpc_address);
   }
-  for (const std::string& id : dialled_masters_) {
+  for (const auto& [id, address] : masters) {
+    const auto known = dialled_masters_.find(id);
+    if (known == dialled_masters_.end() || known->second != address) links_->dial(Role::master, id, address);
+  }
+  for (const auto& [id, address] : dialled_masters_) {
     if (!masters.contains(id)) links_->undial(Role::master, id);
   }
   dialled_masters_ = std::move(masters);
@@ -344,6 +423,7 @@ void MasterNode::on_link_up(LinkId link, const PeerInfo& peer) {
     wake();
   } else if (peer.role == Role::master) {
     master_links_[peer.node_id] = link;
+    shards_.on_master_reached(peer.node_id);
   }
 }
 
@@ -363,14 +443,21 @@ void MasterNode::on_dial_failed(Role role, const std::string& node_id, DialError
                                 const std::string& reason) {
   VLOG(1) << "dialling " << node_id << ": " << reason;
   if (error == DialError::rejected) LOG(ERROR) << "dialling " << node_id << ": " << reason;
-  if (role != Role::worker || error != DialError::refused) return;
+  if (error != DialError::refused) return;
+  if (role == Role::master) return shards_.on_master_refused(node_id);
   core_.on_dial_refused(node_id, now());
   update_dials();
   wake();
 }
 
 void MasterNode::on_message(LinkId link, Message message) {
-  core_.on_message(link, std::move(message), now());
+  if (auto* relayed = std::get_if<RelayedResults>(&message)) {
+    core_.on_relayed(link, std::move(*relayed), now());
+  } else if (auto* acks = std::get_if<RelayedAcks>(&message)) {
+    core_.on_relayed_acks(std::move(*acks));
+  } else {
+    core_.on_message(link, std::move(message), now());
+  }
   wake();
 }
 

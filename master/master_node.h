@@ -26,9 +26,9 @@ struct MasterOptions {
   std::string cluster = "default";
   MasterIdentity self;
   CoreOptions core;
-  Duration dead_after =
-      std::chrono::seconds(10);  // a master's registry node is gone so long: take its shards over
-  std::size_t batch = 1'000;     // transitions in one statement
+  // A master's registry node is gone so long: its shards are taken over. Its session had its time already.
+  Duration dead_after = std::chrono::seconds(1);
+  std::size_t batch = 1'000;  // transitions in one statement
 };
 
 class MasterNode final : public LinkHandler, public ApiService {
@@ -62,6 +62,8 @@ class MasterNode final : public LinkHandler, public ApiService {
   void tick();
   void set_wake_timer();
   void refresh_time();
+  void prove();
+  void relay(std::vector<ForeignResult> results);
   void on_fenced(const Error& error);
   void hold_writes(bool hold);
   bool writes_idle() const;
@@ -87,6 +89,11 @@ class MasterNode final : public LinkHandler, public ApiService {
   void look(std::shared_ptr<Wait> wait);
   bool note_lookups(Wait& wait, const std::vector<Lookup>& found);
   void list(ListRequest request, ApiResponder respond);
+  void control(ControlRequest request, ApiResponder respond);
+  void drop_controls(const std::set<ShardId>& shards);
+  void answer_controls(const std::vector<Control>& items, const std::vector<WriteFate>& fates);
+  void explain(ExplainRequest request, ApiResponder respond);
+  void explain_from_store(TaskId id, ApiResponder respond);
   void show_live(TaskView& view) const;
   MastersReply masters() const;
   ClusterReply cluster() const;
@@ -106,18 +113,22 @@ class MasterNode final : public LinkHandler, public ApiService {
   BatchQueue<Retry> retries_;
   BatchQueue<RunningMark> records_;  // before a dispatch
   BatchQueue<RunningMark> marks_;    // lazy
+  BatchQueue<LateReport> lates_;
+  BatchQueue<Control> controls_;
   ShardKeeper shards_;
   Waiters waiters_;
 
   std::vector<MasterView> members_;  // as the registry shows them
   std::map<std::string, LinkId> master_links_;
   std::map<std::string, std::string> dialled_;  // workers, with the address
-  std::set<std::string> dialled_masters_;
-  Duration wall_offset_{0};  // cluster time - monotonic
+  std::map<std::string, std::string> dialled_masters_;
+  std::multimap<TaskId, ApiResponder> controlling_;  // answered when it is committed
+  Duration wall_offset_{0};                          // cluster time - monotonic
   bool store_up_ = false;
+  bool proving_ = false, proof_wanted_ = false, holding_ = false;
   bool over_ = false;  // fenced or stopped
   bool flush_pending_ = false;
-  Timer tick_timer_, wake_timer_, time_timer_;
+  Timer tick_timer_, wake_timer_, time_timer_, proof_timer_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 

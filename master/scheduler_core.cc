@@ -41,6 +41,7 @@ void SchedulerCore::tick(Now now) {
     enqueue(entry);
   }
   expire_start_deadlines(now);
+  end_lease_waits(now);
   while (!mark_queue_.empty() && now.mono - mark_queue_.front().first >= options_.running_mark_after) {
     const Token token = mark_queue_.front().second;
     mark_queue_.pop_front();
@@ -48,8 +49,8 @@ void SchedulerCore::tick(Now now) {
     if (entry == nullptr || entry->phase != Phase::running || !(entry->token == token) || entry->marked)
       continue;
     entry->marked = true;
-    effects_.marks.push_back(
-        {token, entry->row.worker, entry->row.worker_incarnation, entry->row.started_at.value_or(now.wall)});
+    effects_.marks.push_back({token, entry->row.worker, entry->row.worker_incarnation,
+                              entry->row.started_at.value_or(now.wall), entry->recorded});
   }
   if (now.mono < next_worker_check_) return;
   next_worker_check_ = now.mono + std::chrono::milliseconds(500);
@@ -59,7 +60,7 @@ void SchedulerCore::tick(Now now) {
     // The registry shows it, yet we cannot reach it: it may be cut off from us alone. Not for ever.
     if (worker->link == 0 && worker->unreachable_since &&
         now.mono - *worker->unreachable_since >= options_.worker_timeout) {
-      declare_lost(*worker, false, now);
+      declare_lost(*worker, Death::suspected, now);
     }
   }
   tell_demand(all, true);
@@ -75,7 +76,7 @@ void SchedulerCore::expire_start_deadlines(Now now) {
     if (!waits || entry->row.attempt > 1) continue;
     detach(*entry);
     entry->phase = Phase::ending;
-    entry->report_link = 0;
+    entry->reporter = {};
     entry->token = {id, shards_.epoch(id.shard()), entry->row.attempt};
     AttemptResult result;
     result.outcome = Outcome::timed_out;
@@ -119,19 +120,25 @@ std::optional<SchedulerCore::Live> SchedulerCore::live(TaskId id) const {
   const auto it = tasks_.find(id);
   if (it == tasks_.end()) return std::nullopt;
   const Entry& entry = *it->second;
-  Live live{entry.row.state, entry.row.worker, entry.row.started_at, entry.row.attempt};
+  Live live{entry.row.state, entry.row.worker, entry.row.started_at, {id, 0, entry.row.attempt}};
   switch (entry.phase) {
     case Phase::running:
       live.state = TaskState::running;
+      live.token = entry.token;
+      break;
+    case Phase::sent:
+    case Phase::ending:
+      live.token = entry.token;
       break;
     case Phase::waiting:
     case Phase::recording:
       live.state = TaskState::ready;
       live.worker.clear();
       break;
-    default:
+    case Phase::delayed:
       break;
   }
+  if (entry.row.cancel_requested) live.state = TaskState::cancelling;
   return live;
 }
 

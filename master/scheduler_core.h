@@ -16,6 +16,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "base/api.h"
+#include "base/lease.h"
 #include "base/messages.h"
 #include "base/transition.h"
 #include "master/lane_core.h"
@@ -43,26 +45,55 @@ struct CoreOptions {
   Duration inventory_wait = std::chrono::seconds(1);           // a new owner waits so long for silent workers
   Duration due_horizon = std::chrono::seconds(10);             // tasks due within it are in memory
   Duration running_mark_after = std::chrono::seconds(1);
+  LeaseTimes lease;
+  // After a daemon refuses connections its supervisor still kills what ran: so long an attempt that must not
+  // overlap waits.
+  Duration death_settle = std::chrono::seconds(1);
+  std::int32_t max_crashes = 3;      // worker deaths while it ran: then a task is quarantined
   std::size_t lane_window = 20'000;  // ready tasks of a lane in memory
   int page_size = 2'000;
 };
 
-// What is to be read from the store; answered by the matching on_… event, or read_failed.
+// What is to be read from the store; answered by the matching on_… event, or read_failed. `begun` orders a
+// read against what became of tasks while it was under way.
+using ReadStamp = std::uint64_t;
 struct GroupsRead {};
 struct PageRead {
   std::string group;
   std::optional<PageKey> after;
   WallTime due_before;
   int limit = 0;
+  ReadStamp begun = 0;
 };
 struct DueRead {
   WallTime after, until;
   int limit = 0;
+  ReadStamp begun = 0;
 };
 struct LookupRead {
   std::vector<TaskId> ids;
+  ReadStamp begun = 0;
 };
 using ReadRequest = std::variant<GroupsRead, PageRead, DueRead, LookupRead>;
+
+// Who waits for the acknowledgement of a result: a link, and the worker that it was relayed for, if any.
+struct Reporter {
+  LinkId link = 0;          // 0: nobody waits
+  std::string relayed_for;  // empty: the link's own worker
+  auto operator<=>(const Reporter&) const = default;
+};
+
+// A result that came too late; its worker forgets it once it is kept.
+struct LateReport : LateResult {
+  Reporter reporter;
+};
+
+// A worker's result for another master's shard: to be relayed to its owner.
+struct ForeignResult {
+  std::string worker;
+  Incarnation incarnation;
+  ResultReport report;
+};
 
 struct FinishedTask {
   TaskId id;
@@ -75,10 +106,13 @@ struct Effects {
   std::vector<Completion> completions;
   std::vector<Retry> retries;
   std::vector<RunningMark> records;  // commit, then on_recorded: the dispatch is sent after that
-  std::vector<RunningMark> marks;    // commit when convenient; nobody waits
+  std::vector<RunningMark> marks;    // commit when convenient, then on_marked
+  std::vector<LateReport> lates;     // commit, then on_late_kept
   std::vector<std::pair<LinkId, Message>> sends;
   std::vector<ReadRequest> reads;
   std::vector<FinishedTask> finished;  // committed ends
+  std::vector<ForeignResult> foreign;
+  bool prove = false;  // a fence check is waited for: begin one now
   void clear() { *this = {}; }
 };
 
@@ -120,12 +154,16 @@ class SchedulerCore {
   void on_completed(const std::vector<Completion>& items, const std::vector<WriteFate>& fates, Now now);
   void on_retried(const std::vector<Retry>& items, const std::vector<WriteFate>& fates, Now now);
   void on_recorded(const std::vector<RunningMark>& items, const std::vector<WriteFate>& fates, Now now);
+  void on_marked(const std::vector<RunningMark>& items, const std::vector<WriteFate>& fates);
+  void on_late_kept(const std::vector<LateReport>& items);
+  // A cancel or release is committed.
+  void on_controlled(const std::vector<Control>& items, const std::vector<WriteFate>& fates, Now now);
 
   // ---- reads ----
   void on_groups(const std::vector<std::string>& groups, Now now);
   void on_page(const PageRead& request, std::vector<TaskRow> rows, PageKey last, bool exhausted, Now now);
   void on_due(const DueRead& request, std::vector<TaskRow> rows, Now now);
-  void on_lookup(std::vector<Lookup> answers, Now now);
+  void on_lookup(const LookupRead& request, std::vector<Lookup> answers, Now now);
   void read_failed(const ReadRequest& request, Now now);  // it is asked for again by a later tick
 
   // ---- workers ----
@@ -134,6 +172,13 @@ class SchedulerCore {
   void on_link_down(LinkId link, Now now);
   void on_dial_refused(const std::string& worker, Now now);
   void on_message(LinkId link, Message message, Now now);
+  // From another master's link: results of a worker that cannot reach us, and the owner's answers to those
+  // that we relayed.
+  void on_relayed(LinkId link, RelayedResults results, Now now);
+  void on_relayed_acks(RelayedAcks acks);
+  // A writing fence check that began at `begun` has held: we owned our shards then. Leases are granted on the
+  // strength of it, and what a worker said it did not hold before is sent again.
+  void on_proved(MonoTime begun, Now now);
 
   // ---- time ----
   void tick(Now now);  // at least every 250 ms, and at next_wake()
@@ -148,9 +193,10 @@ class SchedulerCore {
     TaskState state;
     std::string worker;
     std::optional<WallTime> started_at;
-    Attempt attempt;
+    Token token;  // of the current or next attempt; its epoch is 0 until it is dispatched
   };
-  std::optional<Live> live(TaskId id) const;  // absent: not in memory
+  std::optional<Live> live(TaskId id) const;                      // absent: not in memory
+  std::optional<ExplainReply> explain(TaskId id, Now now) const;  // absent: not in memory
   std::vector<WorkerView> workers() const;
   std::vector<ClusterReply::Lane> lanes() const;
   std::size_t tasks_in_memory() const { return tasks_.size(); }
@@ -159,7 +205,7 @@ class SchedulerCore {
   std::map<std::string, std::string> wanted_links() const;
   struct Counters {
     std::uint64_t accepted = 0, completed = 0, retried = 0, dispatched = 0, lost_attempts = 0,
-                  stale_results = 0, adopted = 0;
+                  stale_results = 0, adopted = 0, quarantined = 0, relayed = 0;
   };
   const Counters& counters() const { return counters_; }
 
@@ -181,8 +227,10 @@ class SchedulerCore {
     Worker* worker = nullptr;  // recording, sent, running
     LinkId link = 0;           // sent: by which link, under which announcement
     std::uint64_t announce = 0;
-    bool marked = false;     // `running` is in the store
-    LinkId report_link = 0;  // ending: who waits for the acknowledgement
+    bool marked = false;   // `running` is in the store, or on its way there
+    Incarnation recorded;  // the worker's life that the store has for this attempt; 0: none
+    bool verdict = false;  // ending: on its worker, nothing was reported
+    Reporter reporter;     // ending: who waits for the acknowledgement
     PageKey key() const { return {row.rank, row.id}; }
   };
   struct Worker {
@@ -202,7 +250,9 @@ class SchedulerCore {
     std::uint64_t demand_told = 0;
     std::unordered_set<TaskId> bound;  // sent or running there, by our knowledge
     std::optional<MonoTime> refused_at, unreachable_since;
-    bool has_credit = false;  // counted in its lanes' workers_with_credit
+    bool has_credit = false;             // counted in its lanes' workers_with_credit
+    MonoTime granted_at{};               // its last lease
+    std::optional<MonoTime> dead_since;  // refused twice, and no channel since
   };
   // What workers said of a task that is not in memory, while the store is asked about it.
   struct Hearsay {
@@ -210,12 +260,20 @@ class SchedulerCore {
     std::optional<HeldAttempt> held;
     Worker* worker = nullptr;  // who said so, in which life, on which link
     Incarnation incarnation;
-    LinkId link = 0;
+    LinkId link = 0;  // whose inventory said so
+    Reporter reporter;
     const Token& token() const { return report ? report->token : held->token; }
   };
   struct Inquiry {
     std::vector<Hearsay> said;
     bool asked = false;
+  };
+
+  // How we know that a worker's attempt is over.
+  enum class Death : std::uint8_t {
+    suspected,  // out of reach: it may live behind a cut
+    refused,    // nobody listens at its address: its supervisor is killing what ran
+    replaced,   // a new life of it is here, which verified the death of everything older
   };
 
   Lane& lane(const std::string& group);
@@ -230,13 +288,17 @@ class SchedulerCore {
   void trim(Lane& lane);
   TaskRow take_out(Entry& entry);  // out of memory; `entry` is gone
   void touch(TaskId id);           // rows of it that are being read are older than memory
-  void detach(Entry& entry);       // off its lane's or timer's or worker's lists
+  bool outdated(TaskId id, ReadStamp begun) const;
+  void detach(Entry& entry);  // off its lane's or timer's or worker's lists
   void bind(Entry& entry, Worker& worker);
   void unbind(Entry& entry);
-  void finish_attempt(Entry& entry, AttemptResult result, std::string worker, LinkId report_link, Now now);
+  void finish_attempt(Entry& entry, AttemptResult result, std::string worker, Reporter reporter, Now now);
   void end_task(Entry& entry, TaskState state, AttemptResult result, std::string worker);
   void retry_task(Entry& entry, AttemptResult result, std::string worker, Duration delay, Now now);
-  void acknowledge(LinkId link, Token token, ResultFate fate);
+  void acknowledge(const Reporter& reporter, Token token, ResultFate fate);
+  void keep_late(const Reporter& reporter, const std::string& worker, ResultReport report);
+  void quarantine(Retry& retry);
+  void cancel(Entry& entry, Now now);  // as its phase allows
 
   // scheduler_core_dispatch.cc
   void pump(Lane& lane);
@@ -253,26 +315,39 @@ class SchedulerCore {
   void on_inventory(Worker& worker, Inventory inventory, Now now);
   void on_held(Worker& worker, const HeldAttempt& held, Now now);
   void end_inventory(Worker& worker, std::uint64_t sequence, Now now);
-  void on_acks(Worker& worker, const AckBatch& batch);
+  void on_acks(Worker& worker, const AckBatch& batch, Now now);
   void on_results(Worker& worker, ResultBatch batch, Now now);
-  void on_result(Worker& worker, LinkId link, ResultReport report, Now now);
+  void on_result(Worker& worker, const Reporter& reporter, ResultReport report, Now now);
   void on_started(const StartedBatch& batch, Now now);
   void on_status(Worker& worker, const WorkerStatus& status);
-  void declare_lost(Worker& worker, bool known_dead, Now now);
-  void lose_attempt(Entry& entry, bool known_dead, Now now);
+  void grant_lease(Worker& worker, MonoTime status_sent_at, Now now);
+  void declare_lost(Worker& worker, Death death, Now now);
+  void lose_attempt(Entry& entry, Death death, Now now);
+  // Until when an attempt that must not overlap may still run there.
+  MonoTime lease_end(const Entry& entry, Death death) const;
+  void end_lease_waits(Now now);
   void adopt(Entry& entry, Worker& worker, const HeldAttempt& held, Now now);
-  void inquire(Worker& worker, TaskId id, std::optional<ResultReport> report,
-               std::optional<HeldAttempt> held);
+  void inquire(TaskId id, Hearsay said);
+
+  // scheduler_core_explain.cc
+  using Reasons = std::vector<ExplainReply::Reason>;
+  void explain_waiting(const Entry& entry, Now now, Reasons& reasons) const;
+  void explain_bound(const Entry& entry, Now now, Reasons& reasons) const;
+  std::string why_not(const Worker& worker) const;
 
   // scheduler_core_backlog.cc
   void plan_reads(Now now);
   bool being_accepted(TaskId id) const;
   bool gate_open(const Lane& lane, Now now) const;
-  void take_row(TaskRow row, Now now);
+  void take_row(TaskRow row, ReadStamp begun, Now now);
+  Entry* bring_in(TaskRow row, Now now);
+  static bool is_bound(const Entry& entry);  // on a worker, by our knowledge
   void place(Entry& entry, Worker& worker, Incarnation incarnation, const HeldAttempt& held, LinkId link,
              Now now);
+  void check_placed(Entry& entry, Now now);
   void settle_inquiry(Lookup& answer, Inquiry inquiry, Now now);
-  void settle_without_row(const Lookup& answer, const Hearsay& said);
+  void refuse(Hearsay& said);
+  void settle_without_row(const Lookup& answer, Hearsay& said);
   void end_read();
   bool reading() const { return pages_reading_ > 0 || due_reading_; }
 
@@ -285,6 +360,7 @@ class SchedulerCore {
   std::map<std::string, std::unique_ptr<Lane>> lanes_;
   std::set<std::pair<WallTime, TaskId>> delayed_;
   std::set<std::pair<WallTime, TaskId>> start_deadlines_;
+  std::set<std::pair<MonoTime, TaskId>> lease_waits_;  // lost attempts, by the end of what they wait for
   std::deque<std::pair<MonoTime, Token>>
       mark_queue_;  // started attempts that may deserve a mark, oldest first
   std::map<std::string, std::unique_ptr<Worker>, std::less<>> workers_;
@@ -298,20 +374,32 @@ class SchedulerCore {
   bool want_groups_ = false, groups_reading_ = false, due_reading_ = false;
   int pages_reading_ = 0, lookups_reading_ = 0;
   MonoTime reads_paused_until_{};  // after a failed one
-  std::unordered_set<TaskId> touched_while_reading_;
+  ReadStamp read_clock_ = 0;
+  std::unordered_map<TaskId, ReadStamp> touched_;  // while anything is being read
   WallTime horizon_{};  // everything due up to here is in memory or behind a lane's cursor
   MonoTime next_sweep_{}, next_worker_check_{};
-  std::optional<MonoTime> shards_taken_at_;
+  std::optional<MonoTime> shards_taken_at_;  // the last time
+  std::array<MonoTime, kShardCount> shard_taken_at_{};
+  std::array<std::uint64_t, kShardCount> shard_take_sequence_{};  // the first announcement of it since then
+  std::optional<MonoTime> proved_at_;
+  // Dispatches that died with their channel: which, and when an inventory said so.
+  std::map<TaskId, std::pair<Token, MonoTime>> unheld_;
   std::uint64_t take_sequence_ = 0;  // announcement that a lane's workers must have answered
 
   std::map<LinkId, DispatchBatch> dispatch_outbox_;
-  std::map<LinkId, ResultAckBatch> ack_outbox_;
+  std::map<Reporter, std::vector<ResultAck>> ack_outbox_;
   std::map<LinkId, KillBatch> kill_outbox_;
   struct ByGroup {
     bool operator()(const Lane* a, const Lane* b) const { return a->group() < b->group(); }
   };
   std::set<Lane*, ByGroup> pump_needed_;  // lanes with something to decide
   Effects effects_;
+  struct ByToken {
+    bool operator()(const Token& a, const Token& b) const {
+      return std::tie(a.task, a.epoch, a.attempt) < std::tie(b.task, b.epoch, b.attempt);
+    }
+  };
+  std::map<Token, Reporter, ByToken> keeping_;  // late results that are being committed, and who asked last
   Counters counters_;
 };
 

@@ -10,7 +10,23 @@ namespace ringmaster {
 
 namespace {
 constexpr std::size_t kMaxLookup = 1'000;
+
+// Whether a task's end tells of an attempt that ended so; a verdict on its worker tells of none.
+bool is_end_of(TaskState state, Outcome outcome) {
+  switch (outcome) {
+    case Outcome::succeeded:
+      return state == TaskState::succeeded;
+    case Outcome::failed:
+      return state == TaskState::failed || state == TaskState::cancelled;
+    case Outcome::timed_out:
+      return state == TaskState::timed_out || state == TaskState::cancelled;
+    case Outcome::cancelled:
+    case Outcome::lost:
+      return state == TaskState::cancelled || state == TaskState::lost;
+  }
+  return false;
 }
+}  // namespace
 
 void SchedulerCore::on_shards_taken(const std::vector<ShardEpoch>& taken, Now now) {
   shards_.taken(taken);
@@ -23,6 +39,10 @@ void SchedulerCore::on_shards_taken(const std::vector<ShardEpoch>& taken, Now no
     if (worker->link != 0) announce(*worker, taken);
   }
   shards_taken_at_ = now.mono;
+  for (const ShardEpoch& shard : taken) {
+    shard_taken_at_[shard.shard] = now.mono;
+    shard_take_sequence_[shard.shard] = take_sequence_;
+  }
   for (auto& [group, its] : lanes_) its->reload();
   want_groups_ = true;
 }
@@ -54,6 +74,8 @@ void SchedulerCore::on_shards_released(const std::vector<ShardId>& shards) {
   std::erase_if(effects_.retries, foreign);
   std::erase_if(effects_.records, foreign);
   std::erase_if(effects_.marks, foreign);
+  std::erase_if(effects_.lates, foreign);
+  std::erase_if(keeping_, [&](const auto& item) { return !shards_.owns(item.first.task.shard()); });
   for (auto& [link, batch] : dispatch_outbox_) std::erase_if(batch.items, foreign);
   std::erase_if(inquiries_, [&](const auto& item) { return !shards_.owns(item.first.shard()); });
 }
@@ -64,15 +86,28 @@ bool SchedulerCore::being_accepted(TaskId id) const {
 }
 
 // A row that was read. What memory knows of the task is newer.
-void SchedulerCore::take_row(TaskRow row, Now now) {
+void SchedulerCore::take_row(TaskRow row, ReadStamp begun, Now now) {
   const TaskId id = row.id;
-  if (!shards_.owns(id.shard()) || find(id) != nullptr || inquiries_.contains(id) ||
-      touched_while_reading_.contains(id) || being_accepted(id)) {
+  if (!shards_.owns(id.shard()) || find(id) != nullptr || inquiries_.contains(id) || outdated(id, begun) ||
+      being_accepted(id)) {
     return;
   }
-  if (row.worker.empty()) return admit(std::move(row), now);
+  const bool wanted_cancelled = std::exchange(row.cancel_requested, false);
+  Entry* entry = bring_in(std::move(row), now);
+  if (entry == nullptr) return;
+  entry->row.cancel_requested = wanted_cancelled;
+  if (is_bound(*entry)) check_placed(*entry, now);
+  if (wanted_cancelled) cancel(*entry, now);
+}
 
-  // A recorded dispatch is on that life of that worker until it says otherwise or a verdict falls.
+// A row into memory. A recorded dispatch is on that life of that worker until it says otherwise or a verdict
+// falls. Null: it is due later.
+SchedulerCore::Entry* SchedulerCore::bring_in(TaskRow row, Now now) {
+  const TaskId id = row.id;
+  if (row.worker.empty()) {
+    admit(std::move(row), now);
+    return find(id);
+  }
   const HeldAttempt held{{id, row.epoch, row.attempt},
                          row.state == TaskState::running ? HeldState::running : HeldState::queued,
                          row.started_at};
@@ -80,44 +115,53 @@ void SchedulerCore::take_row(TaskRow row, Now now) {
   const Incarnation incarnation = row.worker_incarnation;
   row.run_at = std::min(row.run_at, now.wall);  // in memory whatever the horizon is
   admit(std::move(row), now);
-  if (Entry* entry = find(id)) {
-    place(*entry, worker, incarnation, held, 0, now);
-    entry = find(id);
-    if (entry != nullptr) entry->marked = true;
-  }
+  Entry& entry = *find(id);
+  place(entry, worker, incarnation, held, 0, now);
+  entry.marked = held.state == HeldState::running;
+  return &entry;
+}
+
+bool SchedulerCore::is_bound(const Entry& entry) {
+  return entry.phase == Phase::sent || entry.phase == Phase::running;
 }
 
 // Somebody said that `worker` held this attempt, in that life, when `link` was its channel (0: before our
-// time). What the worker itself has said since decides.
+// time).
 void SchedulerCore::place(Entry& entry, Worker& worker, Incarnation incarnation, const HeldAttempt& held,
                           LinkId link, Now now) {
   adopt(entry, worker, held, now);
   entry.row.worker_incarnation = incarnation;
   entry.link = link;
-  const bool answered_since =
-      worker.link != 0 && worker.link != link && worker.ready && worker.inventoried >= take_sequence_;
+}
+
+// What the worker itself has said since decides.
+void SchedulerCore::check_placed(Entry& entry, Now now) {
+  Worker& worker = *entry.worker;
+  const bool answered_since = worker.link != 0 && worker.link != entry.link && worker.ready &&
+                              worker.inventoried >= shard_take_sequence_[entry.row.id.shard()];
   if (answered_since) {
-    if (worker.incarnation == incarnation) {
+    if (worker.incarnation == entry.row.worker_incarnation) {
       unbind(entry);
       enqueue(entry);
     } else {
-      lose_attempt(entry, true, now);
+      lose_attempt(entry, Death::replaced, now);
     }
   } else if (worker.link == 0 && !worker.registered && registry_seen_) {
-    lose_attempt(entry, false, now);
+    lose_attempt(entry, Death::suspected, now);
   }
 }
 
 bool SchedulerCore::gate_open(const Lane& its, Now now) const {
   if (!registry_seen_) return false;
   if (!shards_taken_at_ || now.mono - *shards_taken_at_ >= options_.inventory_wait) return true;
-  // Whoever may hold a task of this group must have spoken, a draining or unregistered worker on a channel
-  // too.
+  // Whoever may hold a task of this group must have spoken: a draining or unregistered worker on a channel
+  // too, and one that has just gone, whose spool may come back with it.
   for (const auto& [id, worker] : workers_) {
     const auto& served = worker->registration.groups;
-    const bool reachable =
-        worker->link != 0 && std::find(served.begin(), served.end(), its.group()) != served.end();
-    if (!reachable && !its.workers.contains(id)) continue;
+    const bool serves = std::find(served.begin(), served.end(), its.group()) != served.end();
+    const bool just_gone =
+        worker->unreachable_since && now.mono - *worker->unreachable_since < options_.inventory_wait;
+    if (!its.workers.contains(id) && !(serves && (worker->link != 0 || just_gone))) continue;
     if (!worker->ready || worker->inventoried < take_sequence_) return false;
   }
   return true;
@@ -134,7 +178,7 @@ void SchedulerCore::plan_reads(Now now) {
   if (now.mono >= next_sweep_ && !reading()) {
     due_reading_ = true;
     const WallTime until = now.wall + options_.due_horizon;
-    effects_.reads.push_back(DueRead{horizon_, until, options_.page_size});
+    effects_.reads.push_back(DueRead{horizon_, until, options_.page_size, read_clock_});
     horizon_ = std::max(horizon_, until);
     next_sweep_ = now.mono + options_.due_horizon / 2;
   }
@@ -146,26 +190,26 @@ void SchedulerCore::plan_reads(Now now) {
       if (!gate_open(*its, now)) continue;
       its->begin_read();
       ++pages_reading_;
-      effects_.reads.push_back(PageRead{group, its->cursor(), horizon_, options_.page_size});
+      effects_.reads.push_back(PageRead{group, its->cursor(), horizon_, options_.page_size, read_clock_});
     }
   }
   std::vector<TaskId> ids;
   for (auto& [id, inquiry] : inquiries_) {
     const Entry* entry = find(id);
-    // While its end is being committed an answer would be older than that end.
-    if (inquiry.asked || (entry != nullptr && entry->phase == Phase::ending)) continue;
+    // While its insert or its end is being committed an answer would be older than that.
+    if (inquiry.asked || being_accepted(id) || (entry != nullptr && entry->phase == Phase::ending)) continue;
     inquiry.asked = true;
     ids.push_back(id);
     if (ids.size() == kMaxLookup) break;
   }
   if (!ids.empty()) {
     ++lookups_reading_;
-    effects_.reads.push_back(LookupRead{std::move(ids)});
+    effects_.reads.push_back(LookupRead{std::move(ids), read_clock_});
   }
 }
 
 void SchedulerCore::end_read() {
-  if (!reading()) touched_while_reading_.clear();
+  if (!reading() && lookups_reading_ == 0) touched_.clear();
 }
 
 void SchedulerCore::on_groups(const std::vector<std::string>& groups, Now /*now*/) {
@@ -176,7 +220,7 @@ void SchedulerCore::on_groups(const std::vector<std::string>& groups, Now /*now*
 void SchedulerCore::on_page(const PageRead& request, std::vector<TaskRow> rows, PageKey last, bool exhausted,
                             Now now) {
   Lane& its = lane(request.group);
-  for (TaskRow& row : rows) take_row(std::move(row), now);
+  for (TaskRow& row : rows) take_row(std::move(row), request.begun, now);
   its.end_read(last, exhausted);
   --pages_reading_;
   end_read();
@@ -188,27 +232,43 @@ void SchedulerCore::on_due(const DueRead& request, std::vector<TaskRow> rows, No
     for (auto& [group, its] : lanes_) its->reload();
     want_groups_ = true;
   }
-  for (TaskRow& row : rows) take_row(std::move(row), now);
+  for (TaskRow& row : rows) take_row(std::move(row), request.begun, now);
   due_reading_ = false;
   end_read();
 }
 
-void SchedulerCore::on_lookup(std::vector<Lookup> answers, Now now) {
-  --lookups_reading_;
+void SchedulerCore::on_lookup(const LookupRead& request, std::vector<Lookup> answers, Now now) {
   for (Lookup& answer : answers) {
     const auto it = inquiries_.find(answer.id);
     if (it == inquiries_.end()) continue;
+    if (outdated(answer.id, request.begun)) {  // something was committed meanwhile: look again
+      it->second.asked = false;
+      continue;
+    }
     Inquiry inquiry = std::move(it->second);
     inquiries_.erase(it);
     if (!shards_.owns(answer.id.shard())) continue;
     settle_inquiry(answer, std::move(inquiry), now);
   }
+  --lookups_reading_;
+  end_read();
 }
 
-void SchedulerCore::settle_without_row(const Lookup& answer, const Hearsay& said) {
+void SchedulerCore::settle_without_row(const Lookup& answer, Hearsay& said) {
   if (said.report) {
-    const bool this_one = answer.terminal && answer.terminal_attempt == said.token().attempt;
-    acknowledge(said.link, said.token(), this_one ? ResultFate::recorded : ResultFate::stale);
+    const bool this_one = answer.terminal && answer.terminal_attempt == said.token().attempt &&
+                          is_end_of(*answer.terminal, said.report->result.outcome);
+    if (this_one) return acknowledge(said.reporter, said.token(), ResultFate::recorded);
+    // Its history is gone, too.
+    if (!answer.terminal) return acknowledge(said.reporter, said.token(), ResultFate::stale);
+  }
+  refuse(said);
+}
+
+// It speaks of an attempt that a committed fact has overtaken.
+void SchedulerCore::refuse(Hearsay& said) {
+  if (said.report) {
+    keep_late(said.reporter, said.worker->id, std::move(*said.report));
   } else if (said.held->state != HeldState::finished) {
     kill_outbox_[said.link].items.push_back(said.token());
   }
@@ -216,11 +276,23 @@ void SchedulerCore::settle_without_row(const Lookup& answer, const Hearsay& said
 
 void SchedulerCore::settle_inquiry(Lookup& answer, Inquiry inquiry, Now now) {
   if (!answer.row) {
-    for (const Hearsay& said : inquiry.said) settle_without_row(answer, said);
+    for (Hearsay& said : inquiry.said) settle_without_row(answer, said);
     return;
   }
-  answer.row->run_at = std::min(answer.row->run_at, now.wall);  // in memory whatever the horizon is
-  if (find(answer.id) == nullptr) admit(std::move(*answer.row), now);
+  TaskRow& row = *answer.row;
+  const bool wanted_cancelled = std::exchange(row.cancel_requested, false);
+  bool placed = false;  // by what is said here, which may be out of date
+  if (find(answer.id) == nullptr) {
+    if (row.state == TaskState::quarantined &&
+        !wanted_cancelled) {  // whatever is said is of an older attempt
+      for (Hearsay& said : inquiry.said) refuse(said);
+      return;
+    }
+    // What a worker speaks of is in memory whatever the horizon is.
+    if (!inquiry.said.empty() || wanted_cancelled) row.run_at = std::min(row.run_at, now.wall);
+    if (bring_in(std::move(row), now) == nullptr) return;
+    placed = true;
+  }
   // The newest token is adopted; what remains is judged against it.
   std::stable_sort(inquiry.said.begin(), inquiry.said.end(),
                    [](const Hearsay& a, const Hearsay& b) { return a.token().newer_than(b.token()); });
@@ -228,13 +300,20 @@ void SchedulerCore::settle_inquiry(Lookup& answer, Inquiry inquiry, Now now) {
     Entry& entry = *find(answer.id);
     const bool undispatched = entry.phase == Phase::waiting || entry.phase == Phase::delayed;
     if (said.report) {
-      on_result(*said.worker, said.link, std::move(*said.report), now);
+      on_result(*said.worker, said.reporter, std::move(*said.report), now);
     } else if (undispatched && said.token().attempt == entry.row.attempt) {
       place(entry, *said.worker, said.incarnation, *said.held, said.link, now);
+      placed = true;
+    } else if (is_bound(entry) && entry.token == said.token() && entry.worker == said.worker) {
+      place(entry, *said.worker, said.incarnation, *said.held, said.link, now);  // the record is confirmed
     } else if (said.held->state != HeldState::finished && !(entry.token == said.token())) {
       kill_outbox_[said.link].items.push_back(said.token());
     }
   }
+  Entry& entry = *find(answer.id);
+  entry.row.cancel_requested |= wanted_cancelled;
+  if (placed && is_bound(entry)) check_placed(entry, now);
+  if (wanted_cancelled) cancel(entry, now);
 }
 
 void SchedulerCore::read_failed(const ReadRequest& request, Now now) {

@@ -49,6 +49,7 @@ void SchedulerCore::dispatch(Entry& entry, Worker& worker) {
   entry.row.worker = worker.id;
   entry.row.worker_incarnation = worker.incarnation;
   entry.row.epoch = entry.token.epoch;
+  entry.row.started_at.reset();
   entry.link = worker.link;
   entry.announce = worker.announced;
   entry.marked = false;
@@ -57,7 +58,7 @@ void SchedulerCore::dispatch(Entry& entry, Worker& worker) {
     send_dispatch(entry);
   } else {  // durable before it is sent: this attempt must not run twice
     entry.phase = Phase::recording;
-    effects_.records.push_back({entry.token, worker.id, worker.incarnation, {}});
+    effects_.records.push_back({entry.token, worker.id, worker.incarnation, {}, entry.recorded});
   }
 }
 
@@ -76,20 +77,39 @@ void SchedulerCore::on_recorded(const std::vector<RunningMark>& items, const std
   for (std::size_t i = 0; i < items.size(); ++i) {
     Entry* entry = find(items[i].token.task);
     if (entry == nullptr || entry->phase != Phase::recording || !(entry->token == items[i].token)) continue;
-    if (fates[i] != WriteFate::applied) {  // a committed fact that we did not know: PostgreSQL is right
-      touch(entry->row.id);
-      take_out(*entry);
+    if (fates[i] == WriteFate::cancelling) {
+      entry->row.cancel_requested = true;
+      unbind(*entry);
+      enqueue(*entry);
       continue;
     }
-    entry->marked = true;
+    if (fates[i] != WriteFate::applied) {  // a committed fact that we did not know: PostgreSQL is right
+      const TaskId id = entry->row.id;
+      touch(id);
+      take_out(*entry);
+      inquiries_.try_emplace(id);
+      continue;
+    }
+    entry->recorded = items[i].worker_incarnation;
     Worker& worker = *entry->worker;
     // The link that it was meant for may be gone: then nobody has it, and it may go to any worker.
-    if (worker.link != 0 && worker.link == entry->link && worker.incarnation == items[i].worker_incarnation) {
+    const bool same_link =
+        worker.link != 0 && worker.link == entry->link && worker.incarnation == items[i].worker_incarnation;
+    if (same_link && !entry->row.cancel_requested) {
       send_dispatch(*entry);
     } else {
       unbind(*entry);
       enqueue(*entry);
     }
+  }
+}
+
+void SchedulerCore::on_marked(const std::vector<RunningMark>& items, const std::vector<WriteFate>& fates) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    Entry* entry = find(items[i].token.task);
+    if (entry == nullptr || fates[i] != WriteFate::applied || entry->row.attempt != items[i].token.attempt)
+      continue;
+    entry->recorded = items[i].worker_incarnation;
   }
 }
 
@@ -148,7 +168,13 @@ void SchedulerCore::flush_outboxes() {
     if (!part.items.empty()) flush();
   }
   dispatch_outbox_.clear();
-  for (auto& [link, batch] : ack_outbox_) effects_.sends.emplace_back(link, std::move(batch));
+  for (auto& [reporter, acks] : ack_outbox_) {
+    if (reporter.relayed_for.empty()) {
+      effects_.sends.emplace_back(reporter.link, ResultAckBatch{std::move(acks)});
+    } else {
+      effects_.sends.emplace_back(reporter.link, RelayedAcks{reporter.relayed_for, std::move(acks)});
+    }
+  }
   ack_outbox_.clear();
   for (auto& [link, batch] : kill_outbox_) effects_.sends.emplace_back(link, std::move(batch));
   kill_outbox_.clear();

@@ -1,4 +1,6 @@
 // The life of a task in memory: admitted after its insert, ended after its completion.
+#include <algorithm>
+
 #include <glog/logging.h>
 
 #include "base/backoff.h"
@@ -33,10 +35,11 @@ void SchedulerCore::admit(TaskRow row, Now now) {
   Entry& entry = *it->second;
   entry.row = std::move(row);
   entry.lane = &lane(entry.row.task.group);
+  if (!entry.row.worker.empty()) entry.recorded = entry.row.worker_incarnation;
   if (entry.row.task.start_deadline > Duration{0} && !entry.row.started_at) {
     start_deadlines_.emplace(entry.row.run_at + entry.row.task.start_deadline, id);
   }
-  if (entry.row.run_at > now.wall) {
+  if (entry.row.run_at > now.wall && !entry.row.cancel_requested) {
     entry.phase = Phase::delayed;
     ++entry.lane->delayed;
     delayed_.emplace(entry.row.run_at, id);
@@ -47,11 +50,20 @@ void SchedulerCore::admit(TaskRow row, Now now) {
 
 void SchedulerCore::enqueue(Entry& entry) {
   entry.phase = Phase::waiting;
+  if (entry.row.cancel_requested) {  // it is on no worker: this is its end
+    entry.phase = Phase::ending;
+    entry.reporter = {};
+    entry.token = {entry.row.id, shards_.epoch(entry.row.id.shard()), entry.row.attempt};
+    AttemptResult result;
+    result.outcome = Outcome::cancelled;
+    result.message = "cancelled before it started";
+    return end_task(entry, TaskState::cancelled, std::move(result), {});
+  }
   entry.lane->push(entry.key());
   pump_needed_.insert(entry.lane);
   // Its deadline may have passed while it was out, and it never started.
   const Duration limit = entry.row.task.start_deadline;
-  if (limit > Duration{0} && entry.row.attempt == 1)
+  if (limit > Duration{0} && entry.row.attempt == 1 && !entry.row.started_at)
     start_deadlines_.emplace(entry.row.run_at + limit, entry.row.id);
 }
 
@@ -75,7 +87,12 @@ TaskRow SchedulerCore::take_out(Entry& entry) {
 }
 
 void SchedulerCore::touch(TaskId id) {
-  if (reading()) touched_while_reading_.insert(id);
+  if (reading() || lookups_reading_ > 0) touched_[id] = ++read_clock_;
+}
+
+bool SchedulerCore::outdated(TaskId id, ReadStamp begun) const {
+  const auto touched = touched_.find(id);
+  return touched != touched_.end() && touched->second > begun;
 }
 
 void SchedulerCore::detach(Entry& entry) {
@@ -113,19 +130,36 @@ void SchedulerCore::unbind(Entry& entry) {
   update_credit(worker);
 }
 
-void SchedulerCore::acknowledge(LinkId link, Token token, ResultFate fate) {
-  if (link == 0) return;
-  if (fate == ResultFate::stale) ++counters_.stale_results;
-  ack_outbox_[link].items.push_back({token, fate});
+void SchedulerCore::acknowledge(const Reporter& reporter, Token token, ResultFate fate) {
+  if (reporter.link != 0) ack_outbox_[reporter].push_back({token, fate});
+}
+
+// A result that counts no more, and the worker forgets it: but first it is kept where people can see it.
+void SchedulerCore::keep_late(const Reporter& reporter, const std::string& worker, ResultReport report) {
+  const auto [waiting, fresh] = keeping_.insert_or_assign(report.token, reporter);
+  if (!fresh) return;  // said again: whoever asked last is answered
+  ++counters_.stale_results;
+  effects_.lates.push_back({{report.token, worker, std::move(report.result)}, reporter});
+}
+
+void SchedulerCore::on_late_kept(const std::vector<LateReport>& items) {
+  for (const LateReport& item : items) {
+    const auto waiting = keeping_.extract(item.token);
+    if (waiting) acknowledge(waiting.mapped(), item.token, ResultFate::stale);
+  }
 }
 
 // Turns the end of an attempt into the transition that follows from it.
-void SchedulerCore::finish_attempt(Entry& entry, AttemptResult result, std::string worker, LinkId report_link,
+void SchedulerCore::finish_attempt(Entry& entry, AttemptResult result, std::string worker, Reporter reporter,
                                    Now now) {
   detach(entry);
   entry.phase = Phase::ending;
-  entry.report_link = report_link;
+  entry.reporter = std::move(reporter);
+  entry.verdict = entry.reporter.link == 0;
   TaskRow& row = entry.row;
+  if (row.cancel_requested && result.outcome != Outcome::succeeded) {
+    return end_task(entry, TaskState::cancelled, std::move(result), std::move(worker));
+  }
   switch (result.outcome) {
     case Outcome::succeeded:
       return end_task(entry, TaskState::succeeded, std::move(result), std::move(worker));
@@ -141,6 +175,9 @@ void SchedulerCore::finish_attempt(Entry& entry, AttemptResult result, std::stri
     }
     case Outcome::cancelled:  // its worker gave it up while shutting down; nobody asked to cancel the task
     case Outcome::lost:
+      if (row.task.on_worker_lost == OnWorkerLost::fail) {
+        return end_task(entry, TaskState::lost, std::move(result), std::move(worker));
+      }
       return retry_task(entry, std::move(result), std::move(worker), Duration{0}, now);
   }
 }
@@ -160,7 +197,17 @@ void SchedulerCore::retry_task(Entry& entry, AttemptResult result, std::string w
   retry.crashes = entry.row.crashes;
   retry.run_at = now.wall + delay;
   retry.rank = rank_of(retry.run_at, entry.row.task.priority, options_.ageing_step);
+  if (retry.crashes >= options_.max_crashes) quarantine(retry);
   effects_.retries.push_back(std::move(retry));
+}
+
+// It may be what kills the workers: it waits for somebody to look at it.
+void SchedulerCore::quarantine(Retry& retry) {
+  ++counters_.quarantined;
+  retry.state = TaskState::quarantined;
+  retry.rank = kQuarantineRank;
+  LOG(WARNING) << to_string(retry.token.task) << " is quarantined: it ran on " << retry.crashes
+               << " workers when they died";
 }
 
 void SchedulerCore::on_completed(const std::vector<Completion>& items, const std::vector<WriteFate>& fates,
@@ -171,7 +218,7 @@ void SchedulerCore::on_completed(const std::vector<Completion>& items, const std
     Entry* entry = find(item.token.task);
     if (entry == nullptr || entry->phase != Phase::ending) continue;  // its shard was released meanwhile
     const bool applied = fates[i] == WriteFate::applied;
-    acknowledge(entry->report_link, item.token, applied ? ResultFate::recorded : ResultFate::stale);
+    acknowledge(entry->reporter, item.token, applied ? ResultFate::recorded : ResultFate::stale);
     if (applied) {
       ++counters_.completed;
       effects_.finished.push_back({item.token.task, item.state, item.result.exit_code, item.worker});
@@ -193,23 +240,66 @@ void SchedulerCore::on_retried(const std::vector<Retry>& items, const std::vecto
     const Retry& item = items[i];
     Entry* entry = find(item.token.task);
     if (entry == nullptr || entry->phase != Phase::ending) continue;
+    if (fates[i] == WriteFate::cancelling) {  // the intent was committed first: this was its last attempt
+      entry->row.cancel_requested = true;
+      end_task(*entry, TaskState::cancelled, item.result, item.worker);
+      continue;
+    }
     const bool applied = fates[i] == WriteFate::applied;
-    acknowledge(entry->report_link, item.token, applied ? ResultFate::recorded : ResultFate::stale);
+    acknowledge(entry->reporter, item.token, applied ? ResultFate::recorded : ResultFate::stale);
     touch(item.token.task);
     TaskRow row = take_out(*entry);
     if (!applied) {
-      LOG(ERROR) << to_string(row.id) << ": its retry met a newer state or no task; dropped from memory";
+      LOG(WARNING) << to_string(row.id) << ": its retry met a newer state or no task; its row decides";
+      inquiries_.try_emplace(row.id);
       continue;
     }
     ++counters_.retried;
     row.attempt = item.next_attempt;
     row.run_at = item.run_at;
     row.rank = item.rank;
-    row.state = TaskState::delayed;
+    row.state = item.state;
     row.worker.clear();
     row.worker_incarnation = {};
     row.epoch = 0;
-    admit(std::move(row), now);
+    row.started_at.reset();
+    // A quarantined one waits in the store, unless its end is wanted.
+    if (row.cancel_requested) row.run_at = std::min(row.run_at, now.wall);
+    if (row.state == TaskState::delayed || row.cancel_requested) admit(std::move(row), now);
+  }
+}
+
+// ---- what people want of it ----
+
+void SchedulerCore::on_controlled(const std::vector<Control>& items, const std::vector<WriteFate>& fates,
+                                  Now now) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const TaskId id = items[i].id;
+    if (fates[i] != WriteFate::applied || !shards_.owns(id.shard())) continue;
+    touch(id);
+    Entry* entry = find(id);
+    if (entry == nullptr || items[i].action == ControlAction::release) {
+      inquiries_.try_emplace(id);  // its row decides, once what is being committed of it is
+    } else if (items[i].action == ControlAction::cancel) {
+      entry->row.cancel_requested = true;
+      cancel(*entry, now);
+    }
+  }
+}
+
+void SchedulerCore::cancel(Entry& entry, Now /*now*/) {
+  switch (entry.phase) {
+    case Phase::waiting:
+    case Phase::delayed:
+      detach(entry);
+      return enqueue(entry);
+    case Phase::sent:
+    case Phase::running:
+      if (entry.worker->link != 0) kill_outbox_[entry.worker->link].items.push_back(entry.token);
+      return;
+    case Phase::recording:  // it is not sent any more
+    case Phase::ending:
+      return;
   }
 }
 

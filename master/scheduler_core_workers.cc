@@ -44,7 +44,7 @@ void SchedulerCore::on_workers(std::vector<WorkerRegistration> registered, Now n
     update_credit(*worker);
     changed_groups.insert(worker->registration.groups.begin(), worker->registration.groups.end());
     // Registry node gone and channel dead: lost. While the channel lives it is only out of the ring.
-    if (worker->link == 0) declare_lost(*worker, false, now);
+    if (worker->link == 0) declare_lost(*worker, Death::suspected, now);
   }
   rebuild_rings(changed_groups);
 }
@@ -60,6 +60,7 @@ void SchedulerCore::on_link_up(LinkId link, const std::string& id, Incarnation i
   worker.demand_told = 0;
   worker.refused_at.reset();
   worker.unreachable_since.reset();
+  worker.dead_since.reset();
   links_[link] = &worker;
   announce(worker, shards_.epochs());
 }
@@ -70,14 +71,14 @@ void SchedulerCore::on_link_down(LinkId link, Now now) {
   Worker& worker = *it->second;
   links_.erase(it);
   dispatch_outbox_.erase(link);
-  ack_outbox_.erase(link);
+  ack_outbox_.erase({link, {}});
   kill_outbox_.erase(link);
   if (worker.link != link) return;
   worker.link = 0;
   worker.ready = false;
   worker.unreachable_since = now.mono;
   update_credit(worker);
-  if (!worker.registered && registry_seen_) declare_lost(worker, false, now);
+  if (!worker.registered && registry_seen_) declare_lost(worker, Death::suspected, now);
 }
 
 void SchedulerCore::on_dial_refused(const std::string& id, Now now) {
@@ -88,8 +89,9 @@ void SchedulerCore::on_dial_refused(const std::string& id, Now now) {
   if (!worker.refused_at || stale) {  // two refusals far apart prove nothing: it may have lived in between
     worker.refused_at = now.mono;
   } else if (now.mono - *worker.refused_at >= options_.refused_interval) {
-    declare_lost(worker, true,
-                 now);  // nobody listens there: the daemon is dead, and its attempts die with it
+    // Nobody listens there: the daemon is dead, and its attempts die with it.
+    if (!worker.dead_since) worker.dead_since = now.mono;
+    declare_lost(worker, Death::refused, now);
   }
 }
 
@@ -104,13 +106,16 @@ void SchedulerCore::on_message(LinkId link, Message message, Now now) {
   const auto it = links_.find(link);
   if (it == links_.end()) return;
   Worker& worker = *it->second;
-  std::visit(
-      Overloaded{[&](Inventory& m) { on_inventory(worker, std::move(m), now); },
-                 [&](AckBatch& m) { on_acks(worker, m); },
-                 [&](ResultBatch& m) { on_results(worker, std::move(m), now); },
-                 [&](StartedBatch& m) { on_started(m, now); }, [&](WorkerStatus& m) { on_status(worker, m); },
-                 [](auto&) {}},  // what masters say to workers is no business of ours
-      message);
+  std::visit(Overloaded{[&](Inventory& m) { on_inventory(worker, std::move(m), now); },
+                        [&](AckBatch& m) { on_acks(worker, m, now); },
+                        [&](ResultBatch& m) { on_results(worker, std::move(m), now); },
+                        [&](StartedBatch& m) { on_started(m, now); },
+                        [&](WorkerStatus& m) {
+                          on_status(worker, m);
+                          grant_lease(worker, m.sent_at, now);
+                        },
+                        [](auto&) {}},  // what masters say to workers is no business of ours
+             message);
 }
 
 void SchedulerCore::on_status(Worker& worker, const WorkerStatus& status) {
@@ -124,6 +129,15 @@ void SchedulerCore::on_status(Worker& worker, const WorkerStatus& status) {
     rebuild_rings({worker.registration.groups.begin(), worker.registration.groups.end()});
   }
   update_credit(worker);
+}
+
+// Only a master that could still write a moment ago may say that its attempts may go on.
+void SchedulerCore::grant_lease(Worker& worker, MonoTime status_sent_at, Now now) {
+  if (shards_.count() == 0 || !proved_at_ || now.mono - *proved_at_ > options_.lease.proof) return;
+  worker.granted_at = now.mono;
+  LeaseGrant grant{status_sent_at, {}};
+  for (const ShardEpoch& shard : shards_.epochs()) grant.shards.push_back(shard.shard);
+  effects_.sends.emplace_back(worker.link, std::move(grant));
 }
 
 // ---- inventory ----
@@ -146,7 +160,9 @@ void SchedulerCore::on_inventory(Worker& worker, Inventory inventory, Now now) {
 
 void SchedulerCore::on_held(Worker& worker, const HeldAttempt& held, Now now) {
   Entry* entry = find(held.token.task);
-  if (entry == nullptr) return inquire(worker, held.token.task, std::nullopt, held);
+  if (entry == nullptr) {
+    return inquire(held.token.task, {{}, held, &worker, worker.incarnation, worker.link, {}});
+  }
   switch (entry->phase) {
     case Phase::ending:
       return;  // its result is being committed; the acknowledgement follows
@@ -158,9 +174,16 @@ void SchedulerCore::on_held(Worker& worker, const HeldAttempt& held, Now now) {
     case Phase::sent:
     case Phase::running:
       if (entry->token == held.token && entry->worker == &worker) {
+        unheld_.erase(held.token.task);
         entry->row.worker_incarnation = worker.incarnation;
-        if (held.state == HeldState::running && entry->phase == Phase::sent) entry->phase = Phase::running;
+        entry->link = worker.link;
+        entry->announce = worker.announced;
+        if (held.state == HeldState::running && entry->phase == Phase::sent) {
+          entry->phase = Phase::running;
+          mark_queue_.emplace_back(now.mono, entry->token);
+        }
         if (held.started_at) entry->row.started_at = held.started_at;
+        if (entry->row.cancel_requested) break;
         return;
       }
       break;
@@ -202,11 +225,13 @@ void SchedulerCore::end_inventory(Worker& worker, std::uint64_t sequence, Now no
   std::sort(missing.begin(), missing.end());
   for (const TaskId id : missing) {
     Entry& entry = *find(id);
-    if (entry.row.worker_incarnation == worker.incarnation) {  // the dispatch died with its channel
-      unbind(entry);
-      enqueue(entry);
+    if (entry.row.worker_incarnation == worker.incarnation) {
+      // The dispatch died with its channel; or it ran, and a new owner that we have not heard of has recorded
+      // it.
+      unheld_[id] = {entry.token, now.mono};
+      effects_.prove = true;
     } else {
-      lose_attempt(entry, true, now);  // a new life without the attempt: the old one took it to the grave
+      lose_attempt(entry, Death::replaced, now);  // the old life took it to the grave
     }
   }
   worker.seen.clear();
@@ -215,9 +240,23 @@ void SchedulerCore::end_inventory(Worker& worker, std::uint64_t sequence, Now no
   update_credit(worker);
 }
 
+void SchedulerCore::on_proved(MonoTime begun, Now /*now*/) {
+  proved_at_ = begun;
+  std::erase_if(unheld_, [&](const auto& item) {
+    const auto& [token, since] = item.second;
+    Entry* entry = find(item.first);
+    if (entry == nullptr || !is_bound(*entry) || !(entry->token == token)) return true;
+    if (since > begun) return false;
+    // We owned it after that worker had nothing of it: nobody else can have recorded its end.
+    unbind(*entry);
+    enqueue(*entry);
+    return true;
+  });
+}
+
 // ---- acknowledgements and results ----
 
-void SchedulerCore::on_acks(Worker& worker, const AckBatch& batch) {
+void SchedulerCore::on_acks(Worker& worker, const AckBatch& batch, Now /*now*/) {
   for (const Ack& ack : batch.items) {
     if (ack.verdict == AckVerdict::accepted) continue;
     Entry* entry = find(ack.token.task);
@@ -248,41 +287,59 @@ void SchedulerCore::on_started(const StartedBatch& batch, Now now) {
 
 void SchedulerCore::on_results(Worker& worker, ResultBatch batch, Now now) {
   worker.busy = false;  // what ended made room
-  const LinkId link = worker.link;
+  const Reporter reporter{worker.link, {}};
   for (ResultReport& report : batch.items) {
-    if (shards_.owns(report.token.task.shard())) on_result(worker, link, std::move(report), now);
+    if (shards_.owns(report.token.task.shard())) {
+      on_result(worker, reporter, std::move(report), now);
+    } else {
+      ++counters_.relayed;
+      effects_.foreign.push_back({worker.id, worker.incarnation, std::move(report)});
+    }
   }
 }
 
-void SchedulerCore::on_result(Worker& worker, LinkId link, ResultReport report, Now now) {
-  Entry* entry = find(report.token.task);
-  if (entry == nullptr) return inquire(worker, report.token.task, std::move(report), std::nullopt);
-  if (report.token.attempt < entry->row.attempt) return acknowledge(link, report.token, ResultFate::stale);
+void SchedulerCore::on_relayed(LinkId link, RelayedResults results, Now now) {
+  Worker& worker = worker_named(results.worker, now);
+  const Reporter reporter{link, results.worker};
+  for (ResultReport& report : results.items) {
+    if (shards_.owns(report.token.task.shard())) on_result(worker, reporter, std::move(report), now);
+  }
+}
+
+void SchedulerCore::on_relayed_acks(RelayedAcks acks) {
+  const auto it = workers_.find(acks.worker);
+  if (it == workers_.end() || it->second->link == 0) return;  // it asks again
+  effects_.sends.emplace_back(it->second->link, ResultAckBatch{std::move(acks.items)});
+}
+
+void SchedulerCore::on_result(Worker& worker, const Reporter& reporter, ResultReport report, Now now) {
+  const TaskId id = report.token.task;
+  Entry* entry = find(id);
+  if (entry == nullptr) return inquire(id, {std::move(report), {}, &worker, {}, 0, reporter});
+  if (report.token.attempt < entry->row.attempt) return keep_late(reporter, worker.id, std::move(report));
   if (entry->phase == Phase::ending) {
-    if (entry->token == report.token) {
-      entry->report_link = link;  // told again on a newer link: answer there
+    if (entry->token == report.token && !entry->verdict) {
+      entry->reporter = reporter;  // told again on a newer link: answer there
     } else {
-      inquire(worker, report.token.task, std::move(report), std::nullopt);  // when it is over
+      inquire(id, {std::move(report), {}, &worker, {}, 0, reporter});  // when it is over
     }
     return;
   }
   const bool dispatched = entry->phase != Phase::waiting && entry->phase != Phase::delayed;
   if (dispatched ? !(entry->token == report.token) : entry->row.attempt != report.token.attempt) {
-    return acknowledge(link, report.token, ResultFate::stale);
+    return keep_late(reporter, worker.id, std::move(report));
   }
   entry->token = report.token;
   std::string ran_on = dispatched ? entry->row.worker : worker.id;
-  finish_attempt(*entry, std::move(report.result), std::move(ran_on), link, now);
+  finish_attempt(*entry, std::move(report.result), std::move(ran_on), reporter, now);
 }
 
 // Not in memory means asking PostgreSQL.
-void SchedulerCore::inquire(Worker& worker, TaskId id, std::optional<ResultReport> report,
-                            std::optional<HeldAttempt> held) {
-  Hearsay said{std::move(report), held, &worker, worker.incarnation, worker.link};
+void SchedulerCore::inquire(TaskId id, Hearsay said) {
   std::vector<Hearsay>& all = inquiries_[id].said;
   // Said again, on the same link or a newer one: only the last word counts.
   const auto same = std::find_if(all.begin(), all.end(), [&](const Hearsay& older) {
-    return older.worker == &worker && older.token() == said.token() &&
+    return older.worker == said.worker && older.token() == said.token() &&
            older.report.has_value() <= said.report.has_value();
   });
   if (same != all.end()) {
@@ -294,39 +351,67 @@ void SchedulerCore::inquire(Worker& worker, TaskId id, std::optional<ResultRepor
 
 // ---- verdicts ----
 
-void SchedulerCore::declare_lost(Worker& worker, bool known_dead, Now now) {
+void SchedulerCore::declare_lost(Worker& worker, Death death, Now now) {
   std::vector<TaskId> bound(worker.bound.begin(), worker.bound.end());
   std::sort(bound.begin(), bound.end());
   const std::uint64_t before = counters_.lost_attempts;
   for (const TaskId id : bound) {
     Entry& entry = *find(id);
-    if (entry.phase != Phase::recording) lose_attempt(entry, known_dead, now);
+    if (entry.phase != Phase::recording) lose_attempt(entry, death, now);
   }
   if (const std::uint64_t lost = counters_.lost_attempts - before; lost > 0) {
-    LOG(WARNING) << "worker " << worker.id << (known_dead ? " is dead (refuses connections)" : " is lost")
-                 << " with " << lost << " attempts";
+    LOG(WARNING) << "worker " << worker.id
+                 << (death == Death::suspected ? " is lost" : " is dead (refuses connections)") << " with "
+                 << lost << " attempts";
   }
 }
 
-void SchedulerCore::lose_attempt(Entry& entry, bool known_dead, Now now) {
+MonoTime SchedulerCore::lease_end(const Entry& entry, Death death) const {
+  const Worker& worker = *entry.worker;
+  // Of our own grants we know the last; what an earlier owner granted ended with its last proof.
+  const MonoTime ours = worker.granted_at + options_.lease.wait(false);
+  const MonoTime theirs = shard_taken_at_[entry.row.id.shard()] + options_.lease.wait(true);
+  const MonoTime end = std::max(ours, theirs);
+  if (death == Death::refused && worker.dead_since)
+    return std::min(end, *worker.dead_since + options_.death_settle);
+  return end;
+}
+
+void SchedulerCore::lose_attempt(Entry& entry, Death death, Now now) {
   TaskRow& row = entry.row;
-  // These two must not run twice: as long as the worker may be alive behind a cut, wait for it or for its
-  // death.
-  if (!known_dead && row.task.on_worker_lost != OnWorkerLost::rerun) return;
+  const bool at_most_once_and_dead =
+      row.task.on_worker_lost == OnWorkerLost::fail && death == Death::refused;  // no other attempt follows
+  if (needs_lease(row.task.on_worker_lost) && death != Death::replaced && !at_most_once_and_dead) {
+    const MonoTime end = lease_end(entry, death);
+    if (now.mono < end) {
+      lease_waits_.emplace(end, row.id);
+      return;
+    }
+  }
   ++counters_.lost_attempts;
-  if (entry.phase == Phase::running) ++row.crashes;
+  // A worker that is only out of our reach may be well.
+  const bool died = death != Death::suspected || !entry.worker->registered;
+  if (entry.phase == Phase::running && died) ++row.crashes;
   AttemptResult result;
   result.outcome = Outcome::lost;
   result.started_at = row.started_at.value_or(WallTime{});
   result.finished_at = now.wall;
-  result.message = "worker " + row.worker + (known_dead ? " died" : " was lost");
+  result.message = "worker " + row.worker + (death == Death::suspected ? " was lost" : " died");
   std::string worker = row.worker;
-  if (row.task.on_worker_lost != OnWorkerLost::fail)
-    return finish_attempt(entry, std::move(result), worker, 0, now);
-  detach(entry);
-  entry.phase = Phase::ending;
-  entry.report_link = 0;
-  end_task(entry, TaskState::lost, std::move(result), std::move(worker));
+  finish_attempt(entry, std::move(result), std::move(worker), {}, now);
+}
+
+// What was lost and had to wait for a lease, or for a dying supervisor: is it still lost?
+void SchedulerCore::end_lease_waits(Now now) {
+  while (!lease_waits_.empty() && lease_waits_.begin()->first <= now.mono) {
+    const TaskId id = lease_waits_.begin()->second;
+    lease_waits_.erase(lease_waits_.begin());
+    Entry* entry = find(id);
+    if (entry == nullptr || (entry->phase != Phase::sent && entry->phase != Phase::running)) continue;
+    const Worker& worker = *entry->worker;
+    if (worker.link != 0) continue;  // it is back: its inventory decides
+    lose_attempt(*entry, worker.dead_since ? Death::refused : Death::suspected, now);
+  }
 }
 
 }  // namespace ringmaster

@@ -8,6 +8,11 @@ namespace ringmaster {
 
 namespace {
 constexpr Duration kCalm = std::chrono::seconds(1);
+constexpr Duration kRefusedInterval = std::chrono::milliseconds(200);
+constexpr Duration kRefusedWindow = std::chrono::seconds(5);  // two refusals further apart prove nothing
+constexpr Duration kQuickEvery = std::chrono::minutes(1);     // for one peer; then the registry must agree
+constexpr Duration kOrphanAfter = std::chrono::seconds(2);    // whoever should have taken it does not know
+constexpr Duration kKeepOrphan = std::chrono::seconds(30);    // before it goes to an heir who did not take it
 constexpr Duration kEager = std::chrono::milliseconds(100);  // shards that should be ours are still another's
 }  // namespace
 
@@ -30,15 +35,53 @@ auto ShardKeeper::guard(F f) {
   };
 }
 
-void ShardKeeper::on_masters(const std::vector<std::string>& live) {
-  live_ = live;
-  core_.shards().set_masters(live);
-  if (!started_ && std::find(live.begin(), live.end(), self_) != live.end()) {
+void ShardKeeper::on_masters(std::map<std::string, Incarnation> live) {
+  live_ = std::move(live);
+  std::erase_if(buried_, [&](const auto& dead) {
+    const auto shown = live_.find(dead.first);
+    return shown == live_.end() || shown->second != dead.second;
+  });
+  set_ring();
+  if (!started_ && live_.contains(self_)) {
     started_ = true;
     clear_predecessors();
   } else if (started_) {
     check_soon();
   }
+}
+
+// The registry's masters without those that we know better to be dead.
+void ShardKeeper::set_ring() {
+  std::vector<std::string> names;
+  for (const auto& [id, incarnation] : live_) {
+    const auto seen = refusals_.find(id);
+    const bool refuses = seen != refusals_.end() && seen->second.proved;
+    if (!buried_.contains(id) && !refuses) names.push_back(id);
+  }
+  core_.shards().set_masters(std::move(names));
+}
+
+void ShardKeeper::on_master_refused(const std::string& node) {
+  const MonoTime now = hooks_.now().mono;
+  Refusals& seen = refusals_[node];
+  if (seen.first == MonoTime{} || now - seen.last > kRefusedWindow) seen = {now, now, false};
+  seen.last = now;
+  if (seen.proved || now - seen.first < kRefusedInterval) return;
+  seen.proved = true;
+  set_ring();  // whoever takes its shards over, our share of them is ours
+  check_soon();
+}
+
+void ShardKeeper::on_master_reached(const std::string& node) {
+  if (refusals_.erase(node) != 0) set_ring();
+}
+
+// Nobody listens where it lived. Wrongly suspected, it loses its shards and comes back: so not too often.
+bool ShardKeeper::is_suspect(const std::string& node, MonoTime now) const {
+  const auto seen = refusals_.find(node);
+  if (seen == refusals_.end() || !seen->second.proved) return false;
+  const auto last = quick_at_.find(node);
+  return last == quick_at_.end() || now - last->second >= kQuickEvery;
 }
 
 void ShardKeeper::check_soon() {
@@ -117,15 +160,22 @@ void ShardKeeper::on_rows(const std::vector<ShardRow>& rows) {
   std::vector<ShardId> wanted;
   bool expecting = false;
   for (const ShardRow& row : rows) {
-    if (core_.shards().should_own(row.id) != self_ || core_.shards().owns(row.id)) continue;
+    const bool orphan = is_orphan(row, hooks_.now().mono);
+    if (core_.shards().owns(row.id) || (core_.shards().should_own(row.id) != self_ && !orphan)) continue;
     if (row.owner) {
       expecting = true;
     } else {
+      adopted_at_[row.id].reset();
+      if (core_.shards().should_own(row.id) != self_) adopted_at_[row.id] = hooks_.now().mono;
       wanted.push_back(row.id);
     }
   }
   if (!wanted.empty()) return take(std::move(wanted));
-  if (auto excess = core_.shards().to_release(); !excess.empty()) return release(std::move(excess));
+  auto excess = core_.shards().to_release();
+  std::erase_if(excess, [&](ShardId shard) {
+    return adopted_at_[shard] && hooks_.now().mono - *adopted_at_[shard] < kKeepOrphan;
+  });
+  if (!excess.empty()) return release(std::move(excess));
   again(expecting ? kEager : kCalm);
 }
 
@@ -135,16 +185,18 @@ bool ShardKeeper::clear_dead(const std::vector<ShardRow>& rows) {
   std::map<std::string, MonoTime> absent;
   for (const ShardRow& row : rows) {
     if (!row.owner || row.owner == incarnation_) continue;
-    if (!row.owner_alive) {
-      take_over(row.owner);
+    const bool suspect = is_suspect(row.owner_node, now);
+    if (!row.owner_alive || suspect) {
+      take_over(row.owner_node, row.owner, suspect);
       return true;
     }
-    if (std::find(live_.begin(), live_.end(), row.owner_node) != live_.end()) continue;
+    // A list that is frozen says nothing of who came since.
+    if (live_.contains(row.owner_node) || !hooks_.registry_up()) continue;
     const auto known = absent_since_.find(row.owner_node);
     const MonoTime since = known == absent_since_.end() ? now : known->second;
     absent.emplace(row.owner_node, since);
     if (now - since >= dead_after_) {
-      take_over(row.owner);
+      take_over(row.owner_node, row.owner, false);
       return true;
     }
   }
@@ -152,11 +204,28 @@ bool ShardKeeper::clear_dead(const std::vector<ShardRow>& rows) {
   return false;
 }
 
-void ShardKeeper::take_over(Incarnation dead) {
+// Nobody has taken it for a while: its heir does not know, or is gone as well. Any master may; it moves on
+// later.
+bool ShardKeeper::is_orphan(const ShardRow& row, MonoTime now) {
+  auto& since = unowned_since_[row.id];
+  if (row.owner) {
+    since.reset();
+    return false;
+  }
+  if (!since) since = now;
+  return now - *since >= kOrphanAfter;
+}
+
+void ShardKeeper::take_over(const std::string& node, Incarnation dead, bool on_refusals) {
   step_ = Step::clearing;
-  LOG(WARNING) << "taking over from " << to_string(dead);
-  store_.take_over(dead, guard([this](Result<> done) {
+  LOG(WARNING) << "taking over from master " << node << " (" << to_string(dead) << "): "
+               << (on_refusals ? "it refuses connections"
+                               : "the registry or the database says that it is gone");
+  store_.take_over(dead, guard([this, node, dead, on_refusals](Result<> done) {
                      if (!done) return failed("taking over", done.error());
+                     buried_[node] = dead;
+                     if (on_refusals) quick_at_[node] = hooks_.now().mono;
+                     set_ring();
                      again(Duration{0});
                    }));
 }

@@ -21,6 +21,7 @@ class ShardKeeper {
     std::function<Now()> now;
     std::function<void()> changed;                              // the core has something to do
     std::function<void(bool)> hold_writes;                      // true: begin nothing new; false: go on
+    std::function<bool()> registry_up;                          // its list is the present one
     std::function<bool()> writes_idle;                          // none under way
     std::function<void(const std::vector<ShardId>&)> released;  // drop what is queued for them
     std::function<void(const Error&)> fenced;
@@ -29,7 +30,10 @@ class ShardKeeper {
               Duration dead_after, Hooks hooks);
 
   // The registry's list, whenever it changes; the first one starts the work.
-  void on_masters(const std::vector<std::string>& live);
+  void on_masters(std::map<std::string, Incarnation> live);
+  // At first hand: nobody listens at this master's address; a channel to it is up.
+  void on_master_refused(const std::string& node);
+  void on_master_reached(const std::string& node);
   void check_soon();  // somebody doubts what we believe
   // After a write or read has landed: a waiting hand-over may go on.
   void on_progress();
@@ -44,12 +48,15 @@ class ShardKeeper {
  private:
   enum class Step { idle, reading, taking, clearing, quiescing, releasing };
 
+  void set_ring();
   void read();
   void on_rows(const std::vector<ShardRow>& rows);
   void believe(const std::vector<ShardRow>& rows);
   bool clear_dead(const std::vector<ShardRow>& rows);
+  bool is_suspect(const std::string& node, MonoTime now) const;
+  bool is_orphan(const ShardRow& row, MonoTime now);
   void clear_predecessors();
-  void take_over(Incarnation dead);
+  void take_over(const std::string& node, Incarnation dead, bool on_refusals);
   void take(std::vector<ShardId> wanted);
   void release(std::vector<ShardId> ids);
   void release_now();
@@ -72,7 +79,16 @@ class ShardKeeper {
   std::function<void()> left_;
   std::vector<ShardId> releasing_;
   std::map<std::string, MonoTime> absent_since_;  // owners that the registry does not show
-  std::vector<std::string> live_;
+  std::map<std::string, Incarnation> live_;       // as the registry shows them
+  std::map<std::string, Incarnation> buried_;     // taken over, though the registry may still show them
+  struct Refusals {
+    MonoTime first, last;
+    bool proved = false;  // twice, far enough apart
+  };
+  std::map<std::string, Refusals> refusals_;
+  std::map<std::string, MonoTime> quick_at_;  // the last take-over on refusals alone
+  std::array<std::optional<MonoTime>, kShardCount> unowned_since_;
+  std::array<std::optional<MonoTime>, kShardCount> adopted_at_;  // orphans that we took for another master
   std::array<std::string, kShardCount> owners_;
   Timer timer_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();

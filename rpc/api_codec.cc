@@ -97,6 +97,26 @@ bool take(const wire::ClusterRequest&, ClusterRequest&) {
   return true;
 }
 
+void put(const ControlRequest& from, wire::ControlRequest& to) {
+  to.set_id(from.id.value);
+  to.set_action(static_cast<wire::ControlAction>(from.action));
+  to.set_forwarded(from.forwarded);
+}
+bool take(const wire::ControlRequest& from, ControlRequest& to) {
+  to.id = TaskId{from.id()};
+  to.forwarded = from.forwarded();
+  return take_enum(from.action(), wire::ControlAction_IsValid, to.action);
+}
+
+void put(const ExplainRequest& from, wire::ExplainRequest& to) {
+  to.set_id(from.id.value);
+  to.set_forwarded(from.forwarded);
+}
+bool take(const wire::ExplainRequest& from, ExplainRequest& to) {
+  to = {TaskId{from.id()}, from.forwarded()};
+  return true;
+}
+
 // ---- replies --------------------------------------------------------------------------------------------
 
 void put(const SubmitReply& from, wire::SubmitReply& to) {
@@ -257,18 +277,41 @@ bool take(const wire::ClusterReply& from, ClusterReply& to) {
   return true;
 }
 
+void put(const ControlReply& from, wire::ControlReply& to) {
+  to.set_state(static_cast<wire::TaskState>(from.state));
+}
+bool take(const wire::ControlReply& from, ControlReply& to) {
+  return take_enum(from.state(), wire::TaskState_IsValid, to.state);
+}
+
+void put(const ExplainReply& from, wire::ExplainReply& to) {
+  to.set_state(static_cast<wire::TaskState>(from.state));
+  for (const auto& reason : from.reasons) {
+    auto& form = *to.add_reasons();
+    form.set_code(reason.code);
+    form.set_text(reason.text);
+  }
+}
+bool take(const wire::ExplainReply& from, ExplainReply& to) {
+  for (const auto& form : from.reasons()) to.reasons.push_back({form.code(), form.text()});
+  return take_enum(from.state(), wire::TaskState_IsValid, to.state);
+}
+
 // ---- the table: one number for a request and its reply, in the order of both variants -------------------
 
-constexpr std::array kTypes = {FrameType::submit,  FrameType::get,     FrameType::wait,   FrameType::list,
-                               FrameType::workers, FrameType::masters, FrameType::cluster};
+constexpr std::array kTypes = {FrameType::submit,  FrameType::get,     FrameType::wait,
+                               FrameType::list,    FrameType::workers, FrameType::masters,
+                               FrameType::cluster, FrameType::control, FrameType::explain};
 static_assert(std::variant_size_v<ApiRequest> == kTypes.size() &&
               std::variant_size_v<ApiReply> == kTypes.size());
 
 // What the alternatives look like on the wire, in the same order.
 using RequestForms = std::tuple<wire::SubmitRequest, wire::GetRequest, wire::WaitRequest, wire::ListRequest,
-                                wire::WorkersRequest, wire::MastersRequest, wire::ClusterRequest>;
-using ReplyForms = std::tuple<wire::SubmitReply, wire::GetReply, wire::WaitReply, wire::ListReply,
-                              wire::WorkersReply, wire::MastersReply, wire::ClusterReply>;
+                                wire::WorkersRequest, wire::MastersRequest, wire::ClusterRequest,
+                                wire::ControlRequest, wire::ExplainRequest>;
+using ReplyForms =
+    std::tuple<wire::SubmitReply, wire::GetReply, wire::WaitReply, wire::ListReply, wire::WorkersReply,
+               wire::MastersReply, wire::ClusterReply, wire::ControlReply, wire::ExplainReply>;
 
 template <class Forms, class Variant, std::size_t... I>
 void encode_any(const Variant& from, std::string& out, std::index_sequence<I...>) {

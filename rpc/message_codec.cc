@@ -204,10 +204,57 @@ struct Wire<WorkerStatus> {
     to.set_queued(from.queued);
     to.set_running(from.running);
     to.set_spooled(from.spooled);
+    to.set_sent_at(from.sent_at.time_since_epoch().count());
   }
   static bool take_all(Form& from, WorkerStatus& to) {
-    to = {from.credit_limit(), from.draining(), from.queued(), from.running(), from.spooled()};
+    to = {from.credit_limit(), from.draining(), from.queued(),
+          from.running(),      from.spooled(),  MonoTime(Duration(from.sent_at()))};
     return true;
+  }
+};
+
+template <>
+struct Wire<LeaseGrant> {
+  static constexpr auto type = FrameType::lease_grant;
+  using Form = wire::LeaseGrant;
+  static void put_all(const LeaseGrant& from, Form& to) {
+    to.set_status_sent_at(from.status_sent_at.time_since_epoch().count());
+    to.mutable_shards()->assign(from.shards.begin(), from.shards.end());
+  }
+  static bool take_all(Form& from, LeaseGrant& to) {
+    to.status_sent_at = MonoTime(Duration(from.status_sent_at()));
+    for (const char shard : from.shards()) to.shards.push_back(static_cast<ShardId>(shard));
+    return true;
+  }
+};
+
+template <>
+struct Wire<RelayedResults> {
+  static constexpr auto type = FrameType::relayed_results;
+  using Form = wire::RelayedResults;
+  static void put_all(const RelayedResults& from, Form& to) {
+    to.set_worker(from.worker);
+    to.set_incarnation(from.incarnation.value);
+    put_items(from.items, *to.mutable_items());
+  }
+  static bool take_all(Form& from, RelayedResults& to) {
+    to.worker = from.worker();
+    to.incarnation = Incarnation{from.incarnation()};
+    return take_items(*from.mutable_items(), to.items);
+  }
+};
+
+template <>
+struct Wire<RelayedAcks> {
+  static constexpr auto type = FrameType::relayed_acks;
+  using Form = wire::RelayedAcks;
+  static void put_all(const RelayedAcks& from, Form& to) {
+    to.set_worker(from.worker);
+    put_items(from.items, *to.mutable_items());
+  }
+  static bool take_all(Form& from, RelayedAcks& to) {
+    to.worker = from.worker();
+    return take_items(*from.mutable_items(), to.items);
   }
 };
 

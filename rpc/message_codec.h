@@ -30,12 +30,16 @@ enum class FrameType : std::uint16_t {
   result_ack_batch = 18,
   kill_batch = 19,
   master_status = 20,
+  lease_grant = 21,
   // Worker to master.
   inventory = 32,
   ack_batch = 33,
   result_batch = 34,
   worker_status = 35,
   started_batch = 36,
+  // Master to master.
+  relayed_results = 48,
+  relayed_acks = 49,
   // Requests; a reply has its request's number.
   submit = 64,
   get = 65,
@@ -44,6 +48,8 @@ enum class FrameType : std::uint16_t {
   workers = 68,
   masters = 69,
   cluster = 70,
+  control = 71,
+  explain = 72,
 };
 
 FrameType type_of(const Message& message);

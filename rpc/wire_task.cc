@@ -89,6 +89,7 @@ void put(const TaskRow& from, wire::TaskRow& to) {
   to.set_worker_incarnation(from.worker_incarnation.value);
   to.set_epoch(from.epoch);
   if (from.started_at) to.set_started_at(to_unix_micros(*from.started_at));
+  to.set_cancel_requested(from.cancel_requested);
 }
 
 bool take(wire::TaskRow& from, TaskRow& to) {
@@ -103,7 +104,32 @@ bool take(wire::TaskRow& from, TaskRow& to) {
   to.worker_incarnation = Incarnation{from.worker_incarnation()};
   to.epoch = from.epoch();
   if (from.has_started_at()) to.started_at = from_unix_micros(from.started_at());
+  to.cancel_requested = from.cancel_requested();
   return take(*from.mutable_task(), to.task) && take_enum(from.state(), wire::TaskState_IsValid, to.state);
+}
+
+void put(const AttemptRecord& from, wire::AttemptRecord& to) {
+  to.set_attempt(from.attempt);
+  to.set_epoch(from.epoch);
+  to.set_worker(from.worker);
+  put(from.result, *to.mutable_result());
+}
+
+bool take(wire::AttemptRecord& from, AttemptRecord& to) {
+  to.attempt = from.attempt();
+  to.epoch = from.epoch();
+  to.worker = std::move(*from.mutable_worker());
+  return take(*from.mutable_result(), to.result);
+}
+
+template <class W>
+bool take_records(W& from, std::vector<AttemptRecord>& to) {
+  to.resize(static_cast<std::size_t>(from.size()));
+  std::size_t i = 0;
+  for (auto& record : from) {
+    if (!take(record, to[i++])) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -112,29 +138,15 @@ void put(const TaskView& from, wire::TaskView& to) {
   put(from.row, *to.mutable_row());
   if (from.finished_at) to.set_finished_at(to_unix_micros(*from.finished_at));
   if (from.result) put(*from.result, *to.mutable_result());
-  for (const auto& attempt : from.attempts) {
-    auto& record = *to.add_attempts();
-    record.set_attempt(attempt.attempt);
-    record.set_epoch(attempt.epoch);
-    record.set_worker(attempt.worker);
-    put(attempt.result, *record.mutable_result());
-  }
+  for (const auto& record : from.attempts) put(record, *to.add_attempts());
+  for (const auto& record : from.late) put(record, *to.add_late());
 }
 
 bool take(wire::TaskView& from, TaskView& to) {
   if (!take(*from.mutable_row(), to.row)) return false;
   if (from.has_finished_at()) to.finished_at = from_unix_micros(from.finished_at());
   if (from.has_result() && !take(*from.mutable_result(), to.result.emplace())) return false;
-  to.attempts.resize(static_cast<std::size_t>(from.attempts_size()));
-  for (int i = 0; i < from.attempts_size(); ++i) {
-    auto& record = *from.mutable_attempts(i);
-    auto& attempt = to.attempts[static_cast<std::size_t>(i)];
-    attempt.attempt = record.attempt();
-    attempt.epoch = record.epoch();
-    attempt.worker = std::move(*record.mutable_worker());
-    if (!take(*record.mutable_result(), attempt.result)) return false;
-  }
-  return true;
+  return take_records(*from.mutable_attempts(), to.attempts) && take_records(*from.mutable_late(), to.late);
 }
 
 }  // namespace ringmaster

@@ -16,7 +16,7 @@ std::unexpected<Error> fenced() {
 }
 
 TaskView view_of(const MemoryDatabase::Task& task) {
-  return {task.row, std::nullopt, std::nullopt, task.attempts};
+  return {task.row, std::nullopt, std::nullopt, task.attempts, {}};
 }
 
 }  // namespace
@@ -139,6 +139,7 @@ Result<> MemoryDatabase::accept(const Fence& fence, std::vector<TaskRow> rows) {
   }
   for (TaskRow& row : rows) {
     row.task.run_at.reset();  // row.run_at is what was decided
+    row.cancel_requested = false;
     lanes_.insert(lane_key(row));
     const TaskId id = row.id;
     tasks_.emplace(id, Task{std::move(row), {}});
@@ -183,9 +184,12 @@ WriteFate MemoryDatabase::fate_of_retry(const Retry& item) const {
   const auto task = tasks_.find(item.token.task);
   if (task == tasks_.end()) return history_.contains(item.token.task) ? WriteFate::stale : WriteFate::absent;
   const TaskRow& row = task->second.row;
-  const bool same = row.attempt == item.next_attempt && row.failures == item.failures &&
-                    row.crashes == item.crashes && row.run_at == item.run_at && row.rank == item.rank;
-  return same ? WriteFate::applied : WriteFate::stale;
+  if (row.attempt == item.next_attempt && row.failures == item.failures && row.crashes == item.crashes &&
+      row.run_at == item.run_at && row.rank == item.rank) {
+    return WriteFate::applied;
+  }
+  const bool cancelling = row.attempt == item.token.attempt && row.cancel_requested;
+  return cancelling ? WriteFate::cancelling : WriteFate::stale;
 }
 
 Result<std::vector<WriteFate>> MemoryDatabase::retry(const Fence& fence, const std::vector<Retry>& items) {
@@ -193,7 +197,8 @@ Result<std::vector<WriteFate>> MemoryDatabase::retry(const Fence& fence, const s
   std::vector<WriteFate> fates;
   for (const Retry& item : items) {
     const auto task = tasks_.find(item.token.task);
-    if (task == tasks_.end() || task->second.row.attempt != item.token.attempt) {
+    if (task == tasks_.end() || task->second.row.attempt != item.token.attempt ||
+        task->second.row.cancel_requested) {
       fates.push_back(fate_of_retry(item));
       continue;
     }
@@ -206,7 +211,7 @@ Result<std::vector<WriteFate>> MemoryDatabase::retry(const Fence& fence, const s
     row.crashes = item.crashes;
     row.run_at = item.run_at;
     row.rank = item.rank;
-    row.state = TaskState::delayed;
+    row.state = item.state;
     row.worker.clear();
     row.worker_incarnation = {};
     row.epoch = 0;
@@ -215,6 +220,24 @@ Result<std::vector<WriteFate>> MemoryDatabase::retry(const Fence& fence, const s
     fates.push_back(WriteFate::applied);
   }
   return fates;
+}
+
+WriteFate MemoryDatabase::mark_one(TaskRow& row, const RunningMark& item) {
+  if (row.attempt != item.token.attempt || row.epoch > item.token.epoch) return WriteFate::stale;
+  const bool starts = item.started_at != WallTime{};
+  // A life that is recorded already may add when it started; a repeated record takes nothing away.
+  const bool same_life = row.worker_incarnation == item.worker_incarnation && row.epoch == item.token.epoch;
+  if (row.cancel_requested || (row.worker_incarnation != item.previous && !(same_life && starts))) {
+    if (same_life && (!starts || row.started_at == item.started_at)) return WriteFate::applied;
+    return row.cancel_requested ? WriteFate::cancelling : WriteFate::stale;
+  }
+  row.worker = item.worker;
+  row.worker_incarnation = item.worker_incarnation;
+  row.epoch = item.token.epoch;
+  row.started_at.reset();
+  if (starts) row.started_at = item.started_at;
+  row.state = starts ? TaskState::running : TaskState::ready;
+  return WriteFate::applied;
 }
 
 Result<std::vector<WriteFate>> MemoryDatabase::mark_running(const Fence& fence,
@@ -227,20 +250,57 @@ Result<std::vector<WriteFate>> MemoryDatabase::mark_running(const Fence& fence,
       fates.push_back(history_.contains(item.token.task) ? WriteFate::stale : WriteFate::absent);
       continue;
     }
-    TaskRow& row = task->second.row;
-    if (row.attempt != item.token.attempt || row.epoch > item.token.epoch) {
-      fates.push_back(WriteFate::stale);
-      continue;
-    }
-    row.worker = item.worker;
-    row.worker_incarnation = item.worker_incarnation;
-    row.epoch = item.token.epoch;
-    row.started_at.reset();
-    if (item.started_at != WallTime{}) row.started_at = item.started_at;
-    row.state = row.started_at ? TaskState::running : TaskState::ready;
-    fates.push_back(WriteFate::applied);
+    fates.push_back(mark_one(task->second.row, item));
   }
   return fates;
+}
+
+WriteFate MemoryDatabase::control_one(const Control& item) {
+  const auto task = tasks_.find(item.id);
+  if (task == tasks_.end()) return WriteFate::absent;
+  TaskRow& row = task->second.row;
+  if (item.action == ControlAction::cancel) {
+    row.cancel_requested = true;
+    if (item.rank == 0 || (row.state != TaskState::quarantined && row.run_at <= item.run_at)) {
+      return WriteFate::applied;
+    }
+  } else if (row.state != TaskState::quarantined) {
+    const bool released = row.run_at == item.run_at && row.rank == item.rank;
+    return released ? WriteFate::applied : WriteFate::stale;
+  }
+  lanes_.erase(lane_key(row));
+  row.state = TaskState::ready;
+  if (item.action == ControlAction::release) row.crashes = 0;
+  row.run_at = item.run_at;
+  row.rank = item.rank;
+  lanes_.insert(lane_key(row));
+  return WriteFate::applied;
+}
+
+Result<std::vector<WriteFate>> MemoryDatabase::control(const Fence& fence,
+                                                       const std::vector<Control>& items) {
+  if (!holds(fence)) return fenced();
+  std::vector<WriteFate> fates;
+  fates.reserve(items.size());
+  for (const Control& item : items) fates.push_back(control_one(item));
+  return fates;
+}
+
+Result<std::vector<WriteFate>> MemoryDatabase::keep_late(const Fence& fence,
+                                                         const std::vector<LateResult>& items, WallTime now) {
+  if (!holds(fence)) return fenced();
+  for (const LateResult& item : items) {
+    const auto& [task, epoch, attempt] = item.token;
+    AttemptRecord record{attempt, epoch, item.worker, storable(item.result)};
+    record.result.permanent = false;  // not kept: it decides nothing any more
+    late_.try_emplace({task, epoch, attempt}, Late{std::move(record), now});
+  }
+  return std::vector<WriteFate>(items.size(), WriteFate::applied);
+}
+
+Result<> MemoryDatabase::prove(const Fence& fence) const {
+  if (!holds(fence)) return fenced();
+  return {};
 }
 
 }  // namespace ringmaster

@@ -28,6 +28,11 @@ class MemoryDatabase {
     TaskRow row;
     std::vector<AttemptRecord> attempts;
   };
+  struct Late {
+    AttemptRecord record;
+    WallTime received_at{};
+  };
+  using LateKey = std::tuple<TaskId, Epoch, Attempt>;  // a token
 
   explicit MemoryDatabase(std::string store_id = "00000000-0000-4000-8000-000000000000");
 
@@ -54,6 +59,10 @@ class MemoryDatabase {
                                           WallTime now);
   Result<std::vector<WriteFate>> retry(const Fence& fence, const std::vector<Retry>& items);
   Result<std::vector<WriteFate>> mark_running(const Fence& fence, const std::vector<RunningMark>& items);
+  Result<std::vector<WriteFate>> control(const Fence& fence, const std::vector<Control>& items);
+  Result<std::vector<WriteFate>> keep_late(const Fence& fence, const std::vector<LateResult>& items,
+                                           WallTime now);
+  Result<> prove(const Fence& fence) const;
 
   // ---- reads ----
   std::vector<std::string> groups() const;
@@ -64,12 +73,13 @@ class MemoryDatabase {
   std::vector<Lookup> lookup(const std::vector<TaskId>& ids) const;
   Result<TaskView> get(TaskId id) const;
   ListReply list(const ListRequest& request) const;
-  void drop_history_before(WallTime time);  // by whole UTC days
+  void drop_history_before(WallTime time);  // by whole UTC days; late results to the microsecond
 
   // ---- for checkers: everything, by id ----
   const std::string& store_id() const { return store_id_; }
   const std::map<TaskId, Task>& tasks() const { return tasks_; }
-  const std::map<TaskId, TaskView>& history() const { return history_; }
+  const std::map<TaskId, TaskView>& history() const { return history_; }  // without late results
+  const std::map<LateKey, Late>& late() const { return late_; }
 
  private:
   struct Master {
@@ -89,6 +99,8 @@ class MemoryDatabase {
   // What an item met that did not apply: a fact read back.
   WriteFate fate_of_completion(const Token& token) const;
   WriteFate fate_of_retry(const Retry& item) const;
+  static WriteFate mark_one(TaskRow& row, const RunningMark& item);
+  WriteFate control_one(const Control& item);
 
   std::string store_id_;
   std::map<Incarnation, Master> masters_;
@@ -99,6 +111,7 @@ class MemoryDatabase {
   std::map<TaskId, Task> tasks_;
   std::set<LaneKey> lanes_;
   std::map<TaskId, TaskView> history_;
+  std::map<LateKey, Late> late_;
 };
 
 }  // namespace ringmaster

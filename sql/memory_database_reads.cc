@@ -32,7 +32,7 @@ TaskStore::Page MemoryDatabase::page(const std::string& group, std::optional<Pag
   TaskStore::Page page;
   const PageKey start = after.value_or(PageKey{std::numeric_limits<std::int64_t>::min(), {}});
   page.last = start;
-  const std::int64_t highest = to_unix_micros(due_before);
+  const std::int64_t highest = std::min(to_unix_micros(due_before), kQuarantineRank - 1);
   for (auto it = lanes_.upper_bound({group, start.rank, start.id}); it != lanes_.end(); ++it) {
     const auto& [lane, rank, id] = *it;
     if (lane != group || rank > highest) break;
@@ -51,7 +51,9 @@ std::vector<TaskRow> MemoryDatabase::page_due(WallTime after, WallTime until, co
   std::vector<TaskRow> rows;
   for (const auto& [id, task] : tasks_) {
     if (rows.size() == static_cast<std::size_t>(limit)) break;
-    if (owned[id.shard()] && task.row.run_at > after && task.row.run_at <= until) rows.push_back(task.row);
+    const TaskRow& row = task.row;
+    if (!owned[id.shard()] || row.rank == kQuarantineRank) continue;
+    if (row.run_at > after && row.run_at <= until) rows.push_back(row);
   }
   return rows;
 }
@@ -74,11 +76,22 @@ std::vector<Lookup> MemoryDatabase::lookup(const std::vector<TaskId>& ids) const
 }
 
 Result<TaskView> MemoryDatabase::get(TaskId id) const {
-  if (const auto ended = history_.find(id); ended != history_.end()) return ended->second;
-  if (const auto task = tasks_.find(id); task != tasks_.end()) {
-    return TaskView{task->second.row, std::nullopt, std::nullopt, task->second.attempts};
+  TaskView view;
+  if (const auto ended = history_.find(id); ended != history_.end()) {
+    view = ended->second;
+  } else if (const auto task = tasks_.find(id); task != tasks_.end()) {
+    view = {task->second.row, std::nullopt, std::nullopt, task->second.attempts, {}};
+  } else {
+    return fail(ErrorCode::not_found, "there is no task " + to_string(id));
   }
-  return fail(ErrorCode::not_found, "there is no task " + to_string(id));
+  std::vector<Late> late;
+  for (auto it = late_.lower_bound({id, INT64_MIN, INT32_MIN}); it != late_.end(); ++it) {
+    if (std::get<TaskId>(it->first) != id) break;
+    late.push_back(it->second);
+  }
+  std::ranges::stable_sort(late, {}, &Late::received_at);
+  for (Late& item : late) view.late.push_back(std::move(item.record));
+  return view;
 }
 
 ListReply MemoryDatabase::list(const ListRequest& request) const {
@@ -87,8 +100,9 @@ ListReply MemoryDatabase::list(const ListRequest& request) const {
   auto ended = request.after ? history_.upper_bound(*request.after) : history_.begin();
   while (task != tasks_.end() || ended != history_.end()) {
     const bool is_task = ended == history_.end() || (task != tasks_.end() && task->first < ended->first);
-    TaskView view = is_task ? TaskView{task->second.row, std::nullopt, std::nullopt, task->second.attempts}
-                            : ended->second;
+    TaskView view = is_task
+                        ? TaskView{task->second.row, std::nullopt, std::nullopt, task->second.attempts, {}}
+                        : ended->second;
     is_task ? void(++task) : void(++ended);
     if (!matches(request, view.row)) continue;
     if (reply.views.size() == request.limit) {
@@ -103,6 +117,7 @@ ListReply MemoryDatabase::list(const ListRequest& request) const {
 void MemoryDatabase::drop_history_before(WallTime time) {
   const WallTime day = std::chrono::floor<std::chrono::days>(time);
   std::erase_if(history_, [&](const auto& item) { return *item.second.finished_at < day; });
+  std::erase_if(late_, [&](const auto& item) { return item.second.received_at < time; });
 }
 
 }  // namespace ringmaster

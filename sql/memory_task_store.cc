@@ -84,6 +84,18 @@ void MemoryTaskStore::mark_running(std::vector<RunningMark> items,
   answer(std::move(done), database_.mark_running(fence_, items));
 }
 
+void MemoryTaskStore::control(std::vector<Control> items, StoreCallback<std::vector<WriteFate>> done) {
+  answer(std::move(done), database_.control(fence_, items));
+}
+
+void MemoryTaskStore::keep_late(std::vector<LateResult> items, StoreCallback<std::vector<WriteFate>> done) {
+  answer(std::move(done), database_.keep_late(fence_, items, loop_.wall_now()));
+}
+
+void MemoryTaskStore::prove(StoreCallback<> done) {
+  answer(std::move(done), database_.prove(fence_));
+}
+
 // ---- reads ----
 
 void MemoryTaskStore::groups(StoreCallback<std::vector<std::string>> done) {

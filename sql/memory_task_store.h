@@ -33,6 +33,9 @@ class MemoryTaskStore final : public TaskStore {
   void complete(std::vector<Completion> items, StoreCallback<std::vector<WriteFate>> done) override;
   void retry(std::vector<Retry> items, StoreCallback<std::vector<WriteFate>> done) override;
   void mark_running(std::vector<RunningMark> items, StoreCallback<std::vector<WriteFate>> done) override;
+  void control(std::vector<Control> items, StoreCallback<std::vector<WriteFate>> done) override;
+  void keep_late(std::vector<LateResult> items, StoreCallback<std::vector<WriteFate>> done) override;
+  void prove(StoreCallback<> done) override;
 
   void groups(StoreCallback<std::vector<std::string>> done) override;
   void page(std::string group, std::optional<PageKey> after, WallTime due_before, std::vector<bool> owned,

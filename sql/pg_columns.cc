@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <map>
 
 #include "base/utf8.h"
 #include "sql/attempt_log.h"
@@ -118,6 +119,7 @@ constexpr PgColumn<Retry> kRetry[] = {
     {"crashes", PgType::int4, false, [](A& a, const R& r) { a.integer_or_null(r.crashes); }},
     {"run_at", PgType::timestamptz, false, [](A& a, const R& r) { a.time(r.run_at); }},
     {"rank", PgType::int8, false, [](A& a, const R& r) { a.integer(r.rank); }},
+    {"state", PgType::int2, false, [](A& a, const R& r) { a.integer(static_cast<int>(r.state)); }},
     {"record", PgType::text, false,
      [](A& a, const R& r) {
        a.text(attempt_to_json({r.token.attempt, r.token.epoch, r.worker, storable(r.result)}));
@@ -133,9 +135,59 @@ constexpr PgColumn<RunningMark> kMark[] = {
     {"worker_incarnation", PgType::int8, false,
      [](A& a, const M& m) { a.integer_or_null(m.worker_incarnation.value); }},
     {"started_at", PgType::timestamptz, false, [](A& a, const M& m) { a.time_or_null(m.started_at); }},
+    {"previous", PgType::int8, false, [](A& a, const M& m) { a.integer(m.previous.value); }},
+};
+
+using K = TaskControl;
+constexpr PgColumn<TaskControl> kControl[] = {
+    {"id", PgType::int8, false, [](A& a, const K& k) { a.integer(k.id.value); }},
+    {"cancel", PgType::boolean, false, [](A& a, const K& k) { a.integer(k.cancel ? 1 : 0); }},
+    {"release", PgType::boolean, false, [](A& a, const K& k) { a.integer(k.release ? 1 : 0); }},
+    {"run_at", PgType::timestamptz, false, [](A& a, const K& k) { a.time(k.run_at); }},
+    {"rank", PgType::int8, false, [](A& a, const K& k) { a.integer(k.rank); }},
+};
+
+using L = LateResult;
+constexpr PgColumn<LateResult> kLate[] = {
+    {"task", PgType::int8, false, [](A& a, const L& l) { a.integer(l.token.task.value); }},
+    {"epoch", PgType::int8, false, [](A& a, const L& l) { a.integer(l.token.epoch); }},
+    {"attempt", PgType::int4, false, [](A& a, const L& l) { a.integer(l.token.attempt); }},
+    {"worker", PgType::text, false, [](A& a, const L& l) { a.text_or_null(l.worker); }},
+    {"outcome", PgType::int2, false, [](A& a, const L& l) { a.integer(static_cast<int>(l.result.outcome)); }},
+    {"exit_code", PgType::int4, false, [](A& a, const L& l) { a.integer_or_null(l.result.exit_code); }},
+    {"signal", PgType::int4, false, [](A& a, const L& l) { a.integer_or_null(l.result.signal); }},
+    {"started_at", PgType::timestamptz, false, [](A& a, const L& l) { a.time_or_null(l.result.started_at); }},
+    {"ended_at", PgType::timestamptz, false, [](A& a, const L& l) { a.time_or_null(l.result.finished_at); }},
+    {"user_us", PgType::int8, false, [](A& a, const L& l) { a.integer_or_null(l.result.usage.user_us); }},
+    {"system_us", PgType::int8, false, [](A& a, const L& l) { a.integer_or_null(l.result.usage.system_us); }},
+    {"max_rss_kib", PgType::int8, false,
+     [](A& a, const L& l) { a.integer_or_null(l.result.usage.max_rss_kib); }},
+    {"message", PgType::text, false, [](A& a, const L& l) { put_message(a, l.result.message); }},
+    {"output_tail", PgType::bytea, false, [](A& a, const L& l) { put_tail(a, l.result.output_tail); }},
 };
 
 }  // namespace
+
+std::vector<TaskControl> merged(const std::vector<Control>& items) {
+  std::map<TaskId, TaskControl> by_id;
+  for (const Control& item : items) {
+    TaskControl& control = by_id.try_emplace(item.id, TaskControl{item.id}).first->second;
+    if (item.action == ControlAction::cancel) {
+      control.cancel = true;
+      if (control.release) continue;
+      control.run_at = item.run_at;
+      control.rank = item.rank;
+    } else if (!control.release) {
+      control.release = true;
+      control.run_at = item.run_at;
+      control.rank = item.rank;
+    }
+  }
+  std::vector<TaskControl> out;
+  out.reserve(by_id.size());
+  for (const auto& [id, control] : by_id) out.push_back(control);
+  return out;
+}
 
 std::span<const PgColumn<TaskRow>> accept_columns() {
   return kAccept;
@@ -148,6 +200,12 @@ std::span<const PgColumn<Retry>> retry_columns() {
 }
 std::span<const PgColumn<RunningMark>> mark_columns() {
   return kMark;
+}
+std::span<const PgColumn<TaskControl>> control_columns() {
+  return kControl;
+}
+std::span<const PgColumn<LateResult>> late_columns() {
+  return kLate;
 }
 
 std::string_view array_type(PgType element) {
@@ -192,7 +250,8 @@ bool is_plain(const Completion& item) {
 const std::string_view kRowColumns =
     "id, rank, run_at, created_at, attempt, failures, crashes, state, priority, on_worker_lost, routing, "
     "worker_incarnation, epoch, started_at, timeout_us, start_deadline_us, "
-    "ns, kind, grp, spec, worker, routing_key, retry, labels, traceparent, created_by";
+    "ns, kind, grp, spec, worker, routing_key, retry, labels, traceparent, created_by, "
+    "cancel_requested_at IS NOT NULL AS cancel_requested";
 const std::string_view kTaskViewColumns =
     "NULL::timestamptz AS finished_at, NULL::timestamptz AS ended_at, NULL::int2 AS outcome, NULL::int4 AS "
     "exit_code, "
@@ -206,6 +265,11 @@ const std::string_view kHistoryBriefColumns =
     "finished_at, ended_at, outcome, exit_code, signal, permanent, user_us, system_us, max_rss_kib, "
     "NULL::text, "
     "NULL::bytea, NULL::text";
+const std::string_view kLateViewColumns =
+    "task, NULL, NULL, NULL, attempt, NULL, NULL, NULL, NULL, NULL, NULL, NULL, epoch, started_at, "
+    "NULL, NULL, NULL, NULL, NULL, NULL, worker, NULL, NULL, NULL, NULL, NULL, NULL, "
+    "received_at, ended_at, outcome, exit_code, signal, NULL, user_us, system_us, max_rss_kib, message, "
+    "output_tail, NULL";
 
 TaskRow read_row(const PgRows& rows, int row) {
   int column = 0;
@@ -242,11 +306,12 @@ TaskRow read_row(const PgRows& rows, int row) {
   out.task.labels = text();
   out.task.traceparent = text();
   out.task.created_by = text();
+  out.cancel_requested = integer() != 0;
   return out;
 }
 
 Result<TaskView> read_view(const PgRows& rows, int row) {
-  TaskView view{read_row(rows, row), std::nullopt, std::nullopt, {}};
+  TaskView view{read_row(rows, row), std::nullopt, std::nullopt, {}, {}};
   int column = static_cast<int>(std::ranges::count(kRowColumns, ',')) + 1;
   if (!rows.is_null(row, column)) {
     const auto integer = [&] { return rows.integer(row, column++); };

@@ -23,10 +23,21 @@ struct PgColumn {
   void (*put)(PgArray& array, const Item& item);
 };
 
+// All that one call of control() wants of one task: a statement changes a row once.
+struct TaskControl {
+  TaskId id;
+  bool cancel = false, release = false;
+  WallTime run_at{};  // of the release, else of the cancel
+  std::int64_t rank = 0;
+};
+std::vector<TaskControl> merged(const std::vector<Control>& items);  // by id; of two releases the first
+
 std::span<const PgColumn<TaskRow>> accept_columns();
 std::span<const PgColumn<Completion>> complete_columns();
 std::span<const PgColumn<Retry>> retry_columns();
 std::span<const PgColumn<RunningMark>> mark_columns();
+std::span<const PgColumn<TaskControl>> control_columns();
+std::span<const PgColumn<LateResult>> late_columns();
 std::string_view array_type(PgType element);  // `int8[]`
 
 // Whether every rare column of this item holds its default.
@@ -49,9 +60,12 @@ extern const std::string_view kRowColumns;
 extern const std::string_view kTaskViewColumns;      // from task: nulls where there is no end yet
 extern const std::string_view kHistoryViewColumns;   // from task_history
 extern const std::string_view kHistoryBriefColumns;  // the same without what may be large
-inline constexpr int kExitCodeColumn = 29;           // in views
+extern const std::string_view kLateViewColumns;      // from late_result, columns of the row included
+inline constexpr int kStateColumn = 7;               // in rows and views; null: a late result
+inline constexpr int kExitCodeColumn = 30;           // in views
 
 TaskRow read_row(const PgRows& rows, int row);
+// Of a late result: `row` has its token and worker, `finished_at` is when it was received.
 Result<TaskView> read_view(const PgRows& rows, int row);
 
 }  // namespace ringmaster

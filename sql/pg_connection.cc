@@ -191,6 +191,7 @@ void PgConnection::take_result(PGresult* raw) {
   switch (PQresultStatus(raw)) {
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
+      front.prepares = nullptr;            // it is, and stays so, whatever becomes of its first use
       front.reply.rows = std::move(rows);  // the statement's comes after its preparation's
       return;
     case PGRES_PIPELINE_ABORTED:

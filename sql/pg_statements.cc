@@ -73,15 +73,17 @@ string retry_sql() {
   const string bound = std::to_string(kMaxLoggedAttempts);
   return kFence +
          " UPDATE ringmaster.task t SET attempt = u.next_attempt, failures = u.failures, crashes = u.crashes,"
-         " run_at = u.run_at, rank = u.rank, state = 0, worker = NULL, worker_incarnation = NULL, epoch = "
-         "NULL,"
+         " run_at = u.run_at, rank = u.rank, state = u.state, worker = NULL, worker_incarnation = NULL,"
+         " epoch = NULL,"
          " started_at = NULL, attempts = CASE WHEN t.attempts IS NULL THEN '[]'::jsonb"
          " WHEN jsonb_array_length(t.attempts) >= " +
          bound + " THEN t.attempts - 0 ELSE t.attempts END || u.record::jsonb FROM f, unnest(" +
-         items.arrays + ") AS u(" + items.columns + ") WHERE t.id = u.id AND t.attempt = u.attempt";
+         items.arrays + ") AS u(" + items.columns +
+         ") WHERE t.id = u.id AND t.attempt = u.attempt AND t.cancel_requested_at IS NULL";
 }
 
-// Touches no indexed column: a HOT update.
+// Touches no indexed column: a HOT update. A life that is recorded already may add when it started, but a
+// repeated dispatch record never takes that away.
 string mark_sql() {
   const Batch items = batch(mark_columns(), false);
   return kFence +
@@ -90,7 +92,35 @@ string mark_sql() {
          "END"
          " FROM f, unnest(" +
          items.arrays + ") AS u(" + items.columns +
-         ") WHERE t.id = u.id AND t.attempt = u.attempt AND coalesce(t.epoch, 0) <= u.epoch";
+         ") WHERE t.id = u.id AND t.attempt = u.attempt AND coalesce(t.epoch, 0) <= u.epoch"
+         " AND t.cancel_requested_at IS NULL AND (coalesce(t.worker_incarnation, 0) = u.previous OR"
+         " (t.worker_incarnation = u.worker_incarnation AND t.epoch = u.epoch AND u.started_at IS NOT NULL))";
+}
+
+// One row of `u` for each task, whatever is wanted of it: an UPDATE joins a row only once. A cancel leaves
+// every indexed value as it is: a HOT update.
+string control_sql() {
+  const Batch items = batch(control_columns(), false);
+  const string released = " = CASE WHEN u.release AND t.state = 4 THEN ";
+  // Nobody would read the row for a long time, and its end is wanted now.
+  const string moved =
+      " = CASE WHEN (u.release AND t.state = 4) OR (u.cancel AND u.rank <> 0 AND (t.state = 4 OR t.run_at > "
+      "u.run_at)) THEN ";
+  return kFence +
+         " UPDATE ringmaster.task t SET cancel_requested_at ="
+         " CASE WHEN u.cancel THEN coalesce(t.cancel_requested_at, now()) ELSE t.cancel_requested_at END,"
+         " state" +
+         moved + "1 ELSE t.state END, crashes" + released + "NULL ELSE t.crashes END, run_at" + moved +
+         "u.run_at ELSE t.run_at END, rank" + moved + "u.rank ELSE t.rank END FROM f, unnest(" +
+         items.arrays + ") AS u(" + items.columns + ") WHERE t.id = u.id AND (u.cancel OR t.state = 4)";
+}
+
+// Answers a row if the fence held: that some were there already says nothing of it.
+string keep_late_sql() {
+  const Batch items = batch(late_columns(), false);
+  return kFence + ", i AS (INSERT INTO ringmaster.late_result (" + items.columns +
+         ") SELECT u.* FROM f, unnest(" + items.arrays + ") AS u(" + items.columns +
+         ") ON CONFLICT DO NOTHING) SELECT 1 FROM f";
 }
 
 // What a batch of writes met, as committed facts, and whether the fence still holds. A fence that held no
@@ -101,9 +131,10 @@ const string kFates =
     " AND generation = $3::int8), x.*, one.xid FROM (SELECT pg_current_xact_id()::text AS xid) one LEFT JOIN "
     "("
     "SELECT id, false AS ended, attempt, coalesce(failures, 0), coalesce(crashes, 0), run_at, rank, epoch,"
-    " worker_incarnation FROM ringmaster.task WHERE id = ANY ($4::int8[])"
-    " UNION ALL SELECT id, true, attempt, 0, 0, run_at, rank, epoch, worker_incarnation"
-    " FROM ringmaster.task_history WHERE id = ANY ($4::int8[])) x ON true";
+    " worker_incarnation, state, started_at, cancel_requested_at IS NOT NULL"
+    " FROM ringmaster.task WHERE id = ANY ($4::int8[])"
+    " UNION ALL SELECT id, true, attempt, 0, 0, run_at, rank, epoch, worker_incarnation, state, started_at,"
+    " cancel_requested_at IS NOT NULL FROM ringmaster.task_history WHERE id = ANY ($4::int8[])) x ON true";
 
 // A loose index scan: one probe of the lane index for each group.
 const string kGroups =
@@ -195,17 +226,24 @@ PgStatements make() {
   s.complete_plain = {"complete_plain", complete_sql(true)};
   s.retry = {"retry", retry_sql()};
   s.mark_running = {"mark_running", mark_sql()};
+  s.control = {"control", control_sql()};
+  s.keep_late = {"keep_late", keep_late_sql()};
+  // The lock and the transaction id make it a write: a standby or a deposed primary cannot answer it.
+  s.prove = {"prove", kFence + " SELECT pg_current_xact_id()::text FROM f"};
   s.fates = {"fates", kFates};
 
   s.groups = {"groups", kGroups + "SELECT grp FROM g WHERE grp IS NOT NULL"};
   s.page = {"page", page_sql()};
   s.page_due = {"page_due", page_due_sql()};
   s.lookup = {"lookup", both("id = ANY ($1::int8[])", kHistoryBriefColumns) + lookup_marker()};
-  s.get = {"get", both("id = $1::int8", kHistoryViewColumns)};
+  s.get = {"get", both("id = $1::int8", kHistoryViewColumns) + " UNION ALL SELECT " +
+                      string(kLateViewColumns) + " FROM ringmaster.late_result WHERE task = $1::int8"};
   s.list = {"list", list_sql()};
   s.database_time = {"database_time", "SELECT clock_timestamp()"};
   s.maintain = {"maintain",
-                "SELECT ringmaster.maintain_history($1::int4, $2::int8 * interval '1 microsecond')"};
+                "WITH d AS (DELETE FROM ringmaster.late_result"
+                " WHERE received_at < now() - $2::int8 * interval '1 microsecond')"
+                " SELECT ringmaster.maintain_history($1::int4, $2::int8 * interval '1 microsecond')"};
   s.vacuum = {"vacuum", "VACUUM (SKIP_LOCKED, TRUNCATE false) ringmaster.task"};
   return s;
 }

@@ -1,5 +1,7 @@
 // PgTaskStore: reading the backlog, single tasks and lists.
+#include <algorithm>
 #include <limits>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -47,12 +49,35 @@ std::unordered_map<TaskId, Lookup> lookups_of(const PgRows& rows) {
   return found;
 }
 
+// The task and the late results of it, which read_view() has put into views of their own.
+Result<TaskView> view_of(TaskId id, const PgRows& rows) {
+  std::optional<TaskView> view;
+  std::vector<TaskView> late;
+  for (int i = 0; i < rows.size(); ++i) {
+    auto part = read_view(rows, i);
+    if (!part) return part;
+    if (rows.is_null(i, kStateColumn)) {
+      late.push_back(std::move(*part));
+    } else {
+      view = std::move(*part);
+    }
+  }
+  if (!view) return fail(ErrorCode::not_found, "there is no task " + to_string(id));
+  std::ranges::sort(late, {},
+                    [](const TaskView& v) { return std::tuple(*v.finished_at, v.row.epoch, v.row.attempt); });
+  for (TaskView& v : late) {
+    view->late.push_back({v.row.attempt, v.row.epoch, std::move(v.row.worker), std::move(*v.result)});
+  }
+  return std::move(*view);
+}
+
 }  // namespace
 
 void PgTaskStore::groups(StoreCallback<std::vector<std::string>> done) {
   pool_.read(pg_statements().groups, {}, 1, [done = std::move(done)](Result<PgRows> rows) mutable {
     if (!rows) return done(std::unexpected(rows.error()));
     std::vector<std::string> groups;
+    groups.reserve(static_cast<std::size_t>(rows->size()));
     for (int i = 0; i < rows->size(); ++i) groups.emplace_back(rows->text(i, 0));
     done(std::move(groups));
   });
@@ -65,7 +90,7 @@ void PgTaskStore::page(std::string group, std::optional<PageKey> after, WallTime
   params.text(group);
   params.integer(start.rank);
   params.integer(start.id.value);
-  params.integer(to_unix_micros(due_before));
+  params.integer(std::min(to_unix_micros(due_before), kQuarantineRank - 1));
   params.time(due_before);
   params.bytes(bits_of(owned));
   params.integer(limit);
@@ -117,8 +142,7 @@ void PgTaskStore::get(TaskId id, StoreCallback<TaskView> done) {
   params.integer(id.value);
   pool_.read(pg_statements().get, params, 1, [id, done = std::move(done)](Result<PgRows> rows) mutable {
     if (!rows) return done(std::unexpected(rows.error()));
-    if (rows->size() == 0) return done(fail(ErrorCode::not_found, "there is no task " + to_string(id)));
-    done(read_view(*rows, 0));
+    done(view_of(id, *rows));
   });
 }
 

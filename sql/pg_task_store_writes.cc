@@ -20,20 +20,45 @@ struct Fact {
   std::int64_t rank = 0;
   Epoch epoch = 0;
   Incarnation worker;
+  TaskState state = TaskState::ready;
+  WallTime started_at{};
+  bool cancel_requested = false;
 };
 
-bool is_true_of(const Completion& item, const Fact& fact) {
-  return fact.ended && fact.attempt == item.token.attempt;
+// What an item met. Whatever is true already comes first: an equal earlier item did it.
+WriteFate fate_of(const Completion& item, const Fact& fact) {
+  return fact.ended && fact.attempt == item.token.attempt ? WriteFate::applied : WriteFate::stale;
 }
 
-bool is_true_of(const Retry& item, const Fact& fact) {
-  return !fact.ended && fact.attempt == item.next_attempt && fact.failures == item.failures &&
-         fact.crashes == item.crashes && fact.run_at == item.run_at && fact.rank == item.rank;
+WriteFate fate_of(const Retry& item, const Fact& fact) {
+  if (fact.ended) return WriteFate::stale;
+  if (fact.attempt == item.next_attempt && fact.failures == item.failures && fact.crashes == item.crashes &&
+      fact.run_at == item.run_at && fact.rank == item.rank) {
+    return WriteFate::applied;
+  }
+  const bool cancelling = fact.attempt == item.token.attempt && fact.cancel_requested;
+  return cancelling ? WriteFate::cancelling : WriteFate::stale;
 }
 
-bool is_true_of(const RunningMark& item, const Fact& fact) {
-  return !fact.ended && fact.attempt == item.token.attempt && fact.epoch == item.token.epoch &&
-         fact.worker == item.worker_incarnation;
+WriteFate fate_of(const RunningMark& item, const Fact& fact) {
+  if (fact.ended || fact.attempt != item.token.attempt || fact.epoch > item.token.epoch) {
+    return WriteFate::stale;
+  }
+  if (fact.epoch == item.token.epoch && fact.worker == item.worker_incarnation &&
+      (item.started_at == WallTime{} || item.started_at == fact.started_at)) {
+    return WriteFate::applied;
+  }
+  return fact.cancel_requested ? WriteFate::cancelling : WriteFate::stale;
+}
+
+WriteFate fate_of(const Control& item, const Fact& fact) {
+  if (fact.ended) return WriteFate::absent;
+  if (item.action == ControlAction::cancel) {
+    return fact.cancel_requested ? WriteFate::applied : WriteFate::absent;  // it came only after the call
+  }
+  const bool released =
+      fact.state != TaskState::quarantined && fact.run_at == item.run_at && fact.rank == item.rank;
+  return released ? WriteFate::applied : WriteFate::stale;
 }
 
 std::unordered_map<TaskId, Fact> facts_of(const PgRows& rows) {
@@ -47,19 +72,33 @@ std::unordered_map<TaskId, Fact> facts_of(const PgRows& rows) {
                                          rows.time(i, 6),
                                          rows.integer(i, 7),
                                          rows.integer(i, 8),
-                                         Incarnation{rows.integer(i, 9)}};
+                                         Incarnation{rows.integer(i, 9)},
+                                         static_cast<TaskState>(rows.integer(i, 10)),
+                                         rows.time(i, 11),
+                                         rows.integer(i, 12) != 0};
   }
   return facts;
 }
 
-std::span<const PgColumn<Completion>> columns_of(const Completion&) {
-  return complete_columns();
+void put_items(PgParams& params, const std::vector<Completion>& items, bool plain) {
+  put_columns(params, complete_columns(), items, plain);
 }
-std::span<const PgColumn<Retry>> columns_of(const Retry&) {
-  return retry_columns();
+void put_items(PgParams& params, const std::vector<Retry>& items, bool plain) {
+  put_columns(params, retry_columns(), items, plain);
 }
-std::span<const PgColumn<RunningMark>> columns_of(const RunningMark&) {
-  return mark_columns();
+void put_items(PgParams& params, const std::vector<RunningMark>& items, bool plain) {
+  put_columns(params, mark_columns(), items, plain);
+}
+void put_items(PgParams& params, const std::vector<Control>& items, bool plain) {
+  put_columns(params, control_columns(), merged(items), plain);
+}
+
+template <class Item>
+TaskId id_of(const Item& item) {
+  return item.token.task;
+}
+TaskId id_of(const Control& item) {
+  return item.id;
 }
 
 template <class Item>
@@ -101,7 +140,7 @@ void PgTaskStore::write_items(const PgStatement& statement, std::vector<Item> it
   const auto shared = std::make_shared<std::vector<Item>>(std::move(items));
   const auto build = [&](const Stamp& stamp) {
     PgParams params = stamp.params();
-    put_columns(params, columns_of(shared->front()), *shared, plain);
+    put_items(params, *shared, plain);
     return params;
   };
   pool_.write(statement, build, shared->size(),
@@ -119,7 +158,7 @@ void PgTaskStore::read_fates(Stamp stamp, bool changed, std::vector<Item> items,
                              StoreCallback<std::vector<WriteFate>> done) {
   PgParams params = stamp.params();
   PgArray ids(PgType::int8);
-  for (const Item& item : items) ids.integer(item.token.task.value);
+  for (const Item& item : items) ids.integer(id_of(item).value);
   params.array(std::move(ids));
   const std::size_t count = items.size();
   auto answer = [changed, items = std::move(items), done = std::move(done)](Result<PgRows> rows) mutable {
@@ -133,12 +172,8 @@ void PgTaskStore::read_fates(Stamp stamp, bool changed, std::vector<Item> items,
     const auto facts = facts_of(*rows);
     std::vector<WriteFate> fates;
     for (const Item& item : items) {
-      const auto fact = facts.find(item.token.task);
-      if (fact == facts.end()) {
-        fates.push_back(WriteFate::absent);
-      } else {
-        fates.push_back(is_true_of(item, fact->second) ? WriteFate::applied : WriteFate::stale);
-      }
+      const auto fact = facts.find(id_of(item));
+      fates.push_back(fact == facts.end() ? WriteFate::absent : fate_of(item, fact->second));
     }
     done(std::move(fates));
   };
@@ -157,6 +192,35 @@ void PgTaskStore::retry(std::vector<Retry> items, StoreCallback<std::vector<Writ
 
 void PgTaskStore::mark_running(std::vector<RunningMark> items, StoreCallback<std::vector<WriteFate>> done) {
   write_items(pg_statements().mark_running, std::move(items), false, std::move(done));
+}
+
+void PgTaskStore::control(std::vector<Control> items, StoreCallback<std::vector<WriteFate>> done) {
+  write_items(pg_statements().control, std::move(items), false, std::move(done));
+}
+
+void PgTaskStore::keep_late(std::vector<LateResult> items, StoreCallback<std::vector<WriteFate>> done) {
+  if (items.empty()) return post<std::vector<WriteFate>>(std::move(done), std::vector<WriteFate>{});
+  const auto build = [&](const Stamp& stamp) {
+    PgParams params = stamp.params();
+    put_columns(params, late_columns(), items, false);
+    return params;
+  };
+  const std::size_t count = items.size();
+  pool_.write(pg_statements().keep_late, build, count,
+              [count, done = std::move(done)](const Stamp&, Result<PgRows> held) mutable {
+                if (!held) return done(std::unexpected(held.error()));
+                if (held->size() == 0) return done(not_held());
+                done(std::vector<WriteFate>(count, WriteFate::applied));
+              });
+}
+
+void PgTaskStore::prove(StoreCallback<> done) {
+  pool_.write(pg_statements().prove, &Stamp::params, 1,
+              [done = std::move(done)](const Stamp&, Result<PgRows> held) mutable {
+                if (!held) return done(std::unexpected(held.error()));
+                if (held->size() == 0) return done(not_held());
+                done({});
+              });
 }
 
 }  // namespace ringmaster

@@ -83,6 +83,13 @@ class TaskStore {
   virtual void complete(std::vector<Completion> items, StoreCallback<std::vector<WriteFate>> done) = 0;
   virtual void retry(std::vector<Retry> items, StoreCallback<std::vector<WriteFate>> done) = 0;
   virtual void mark_running(std::vector<RunningMark> items, StoreCallback<std::vector<WriteFate>> done) = 0;
+  // Fates: applied (so it is now), absent (ended, or never there), stale (release: it is not quarantined).
+  virtual void control(std::vector<Control> items, StoreCallback<std::vector<WriteFate>> done) = 0;
+  // Keeps them beside the task until its history goes; the same token once. Fates: applied.
+  virtual void keep_late(std::vector<LateResult> items, StoreCallback<std::vector<WriteFate>> done) = 0;
+  // A writing fence check: this incarnation lived at some moment after the call. A read would succeed on a
+  // deposed primary.
+  virtual void prove(StoreCallback<> done) = 0;
 
   // ---- reading the backlog (only rows of `owned` shards are answered) ----
   virtual void groups(StoreCallback<std::vector<std::string>> done) = 0;

@@ -33,6 +33,10 @@ void KindRunner::kill(Token token) {
   for (const auto& [kind, runner] : runners_) runner->kill(token);
 }
 
+void KindRunner::extend_lease(ShardId shard, MonoTime until) {
+  for (const auto& [kind, runner] : runners_) runner->extend_lease(shard, until);
+}
+
 std::string KindRunner::known_kinds() const {
   std::string names;
   for (const auto& [kind, runner] : runners_) names += (names.empty() ? "" : ", ") + kind;

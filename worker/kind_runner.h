@@ -22,6 +22,7 @@ class KindRunner final : public Runner {
   void set_handler(RunnerHandler& handler) override;
   void start(Dispatch attempt) override;
   void kill(Token token) override;
+  void extend_lease(ShardId shard, MonoTime until) override;
 
  private:
   std::string known_kinds() const;

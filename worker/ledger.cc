@@ -153,17 +153,73 @@ void Ledger::kill_one(Token token, WallTime now) {
   }
 }
 
-std::optional<Dispatch> Ledger::next_start() {
-  if (queue_.empty() || running_ >= options_.slots) return std::nullopt;
-  Active& active = active_.at(queue_.front());
-  queue_.pop_front();
+bool Ledger::may_start(const Dispatch& dispatch, MonoTime now) const {
+  return !needs_lease(dispatch.on_worker_lost) || now < shards_[dispatch.token.task.shard()].lease_until;
+}
+
+std::optional<Dispatch> Ledger::next_start(MonoTime now) {
+  if (running_ >= options_.slots) return std::nullopt;
+  const auto next = std::ranges::find_if(
+      queue_, [&](const TaskId& task) { return may_start(active_.at(task).dispatch, now); });
+  if (next == queue_.end()) return std::nullopt;
+  Active& active = active_.at(*next);
+  queue_.erase(next);
   active.state = HeldState::running;
   ++running_;
   Dispatch start = std::move(active.dispatch);
   active.dispatch = {};
   active.dispatch.token = start.token;
   active.dispatch.on_worker_lost = start.on_worker_lost;
+  const ShardId shard = start.token.task.shard();
+  if (needs_lease(start.on_worker_lost)) extensions_.push_back({shard, shards_[shard].lease_until});
   return start;
+}
+
+void Ledger::grant(LinkId link, const LeaseGrant& grant) {
+  const auto peer = links_.find(link);
+  if (peer == links_.end()) return;
+  MonoTime& until = peer->second.lease_until;
+  until = std::max(until, grant.status_sent_at + options_.lease.length);
+  std::array<bool, kShardCount> theirs{};
+  for (const ShardId shard : grant.shards) theirs[shard] = shards_[shard].owner == link;
+  extend_leases(theirs, until);
+}
+
+void Ledger::extend_leases(const std::array<bool, kShardCount>& shards, MonoTime until) {
+  std::array<bool, kShardCount> grown{};
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    grown[i] = shards[i] && shards_[i].lease_until < until;
+    if (grown[i]) shards_[i].lease_until = until;
+  }
+  for (const auto& [task, active] : active_) {
+    if (!needs_lease(active.dispatch.on_worker_lost) || !std::exchange(grown[task.shard()], false)) continue;
+    extensions_.push_back({task.shard(), until});
+  }
+}
+
+std::vector<Ledger::Extension> Ledger::take_extensions() {
+  return std::exchange(extensions_, {});
+}
+
+void Ledger::drop_leased(const std::array<bool, kShardCount>& shards) {
+  const auto dropped = [&](const Dispatch& dispatch) {
+    return needs_lease(dispatch.on_worker_lost) && shards[dispatch.token.task.shard()];
+  };
+  for (auto place = queue_.begin(); place != queue_.end();) {
+    const auto held = active_.find(*place);
+    if (!dropped(held->second.dispatch)) {
+      ++place;
+      continue;
+    }
+    place = queue_.erase(place);
+    active_.erase(held);
+  }
+  if (successors_ == 0) return;
+  for (auto& [task, active] : active_) {
+    if (!active.successor || !dropped(*active.successor)) continue;
+    active.successor.reset();
+    --successors_;
+  }
 }
 
 void Ledger::started(Token token, WallTime started_at) {

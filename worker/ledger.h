@@ -6,9 +6,11 @@
 //  - Only the link whose Announce holds a shard at its highest epoch dispatches into it and kills in it.
 //  - One attempt of a task runs at a time: a newer token starts only after the older one's death was
 //  reported.
+//  - What must not run twice in silence starts only under a valid lease of its shard, and a queued one is not
+//    held any more once a link announces its shard: whoever owns it by then decides anew.
 //  - A result leaves only once journalled (and synced, unless its task may rerun), once on each link of the
-//  shard's
-//    owner, after that link's inventory; it is kept until a master acknowledges it.
+//    shard's owner, after that link's inventory; it is kept until a master acknowledges it. One that its
+//    owner does not answer is offered to other masters too.
 //  - Bounded: attempts by `capacity`, unacknowledged results by `unacked_bytes`, results in flight on a link
 //  by
 //    `window_bytes`, every message in items and bytes.
@@ -25,6 +27,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/lease.h"
 #include "base/messages.h"
 
 namespace ringmaster {
@@ -35,6 +38,8 @@ struct LedgerOptions {
   std::uint32_t capacity = 2;  // queued and running attempts; beyond it a dispatch is answered busy
   std::size_t unacked_bytes = 128u << 20;
   std::size_t window_bytes = 8u << 20;
+  LeaseTimes lease;
+  Duration patience = std::chrono::seconds(5);  // for an answer to a result, before others are asked too
 };
 
 class Ledger {
@@ -46,6 +51,10 @@ class Ledger {
   struct Orphan {
     ShardId shard = 0;
     std::string master;  // its last known owner; empty: none announced it in this life
+  };
+  struct Extension {
+    ShardId shard = 0;
+    MonoTime until;
   };
 
   explicit Ledger(LedgerOptions options);
@@ -63,6 +72,8 @@ class Ledger {
   void dispatch(LinkId link, DispatchBatch batch);
   void kill(LinkId link, const KillBatch& batch, WallTime now);
   void acknowledge(const ResultAckBatch& batch);
+  // Its master has proved that it owns these shards, in answer to a status that we sent.
+  void grant(LinkId link, const LeaseGrant& grant);
   void started(Token token, WallTime started_at);
   void finished(Token token, AttemptResult result);
   // No new attempts; queued ones are given back, running ones finish.
@@ -73,7 +84,9 @@ class Ledger {
   // ---- decisions --------------------------------------------------------------------------------
 
   // The next attempt to start within the free slots; from then on it is running.
-  std::optional<Dispatch> next_start();
+  std::optional<Dispatch> next_start(MonoTime now);
+  // Leases that have grown, of shards with attempts that need one.
+  std::vector<Extension> take_extensions();
   std::vector<Token> take_kills();
   std::vector<Token> take_forgets();
 
@@ -89,7 +102,10 @@ class Ledger {
 
   // Acks, starts and results, in sending order. An accepted ack is left out when its attempt's result goes
   // along.
-  std::vector<Outgoing> take_outgoing();
+  std::vector<Outgoing> take_outgoing(MonoTime now);
+  // Results that are unanswered on their owner's link for `patience`, and those of `given_up` shards, whose
+  // owner is out of reach: for another master's link, each time another one, which relays them.
+  std::vector<Outgoing> take_offers(MonoTime now, const std::array<bool, kShardCount>& given_up);
 
   // ---- state ------------------------------------------------------------------------------------
 
@@ -108,6 +124,7 @@ class Ledger {
     LinkId owner = 0;    // the link that announced `highest`; 0: none is up
     std::string master;  // its node id, kept when the link is gone
     std::uint32_t finished = 0;
+    MonoTime lease_until{};
   };
   struct Active {
     Dispatch dispatch;  // only its token and policy remain once it runs
@@ -124,11 +141,14 @@ class Ledger {
     bool ready = false;     // may be reported
     bool reported = false;  // on `link`
     LinkId link = 0;        // where it is queued or was reported
+    MonoTime told_at{};     // last, to its owner or to another master
+    LinkId offered_to = 0;  // last
     std::uint64_t sequence = 0;
     std::size_t cost = 0;  // bytes, about
   };
   struct Link {
     std::string master;
+    MonoTime lease_until{};
     std::deque<Token> backlog;  // results to report
     std::size_t in_flight = 0;  // bytes reported and unacknowledged
     std::vector<Ack> acks;
@@ -145,6 +165,10 @@ class Ledger {
   void supersede(Active& active, Dispatch item);
   void enqueue(Dispatch item);
   bool room() const;
+  bool may_start(const Dispatch& dispatch, MonoTime now) const;
+  void extend_leases(const std::array<bool, kShardCount>& shards, MonoTime until);
+  // Queued attempts in these shards that need a lease: held no more.
+  void drop_leased(const std::array<bool, kShardCount>& shards);
   void kill_one(Token token, WallTime now);
   void finish(Token token, AttemptResult result, bool needs_sync);
   void return_to_owner(Token token);
@@ -159,7 +183,8 @@ class Ledger {
   void queue_results_of(const std::array<bool, kShardCount>& shards);
   void send_acks(LinkId link, Link& peer, std::vector<Outgoing>& out);
   void send_starts(LinkId link, Link& peer, std::vector<Outgoing>& out);
-  void collect_results(LinkId link, Link& peer, std::vector<ResultBatch>& batches);
+  void collect_results(LinkId link, Link& peer, MonoTime now, std::vector<ResultBatch>& batches);
+  LinkId offer_link(const Finished& entry) const;
 
   LedgerOptions options_;
   bool accepting_ = true;
@@ -180,6 +205,7 @@ class Ledger {
   std::vector<Finished*> taken_;      // those with the caller
   std::vector<Token> sync_wanted_;
   std::deque<std::pair<std::uint64_t, Token>> sync_running_;
+  std::vector<Extension> extensions_;
   std::vector<Token> kills_;
   std::vector<Token> forgets_;
 };

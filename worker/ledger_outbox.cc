@@ -48,6 +48,8 @@ std::vector<Inventory> Ledger::announce(LinkId link, const Announce& announce) {
     shard.master = peer->second.master;
     taken[entry.shard] = true;
   }
+  drop_leased(taken);
+  extend_leases(taken, peer->second.lease_until);  // its master is well, and owns these now
   for (HeldAttempt& held : held_in(taken)) {
     if (parts.back().held.size() == kInventoryPart) parts.emplace_back();
     parts.back().held.push_back(held);
@@ -92,11 +94,11 @@ void Ledger::queue_results_of(const std::array<bool, kShardCount>& shards) {
   }
 }
 
-std::vector<Ledger::Outgoing> Ledger::take_outgoing() {
+std::vector<Ledger::Outgoing> Ledger::take_outgoing(MonoTime now) {
   std::vector<Outgoing> out;
   for (auto& [link, peer] : links_) {
     std::vector<ResultBatch> results;
-    collect_results(link, peer, results);  // first: it decides which acks are implied
+    collect_results(link, peer, now, results);  // first: it decides which acks are implied
     send_acks(link, peer, out);
     send_starts(link, peer, out);
     for (ResultBatch& batch : results) out.push_back({link, std::move(batch)});
@@ -104,7 +106,7 @@ std::vector<Ledger::Outgoing> Ledger::take_outgoing() {
   return out;
 }
 
-void Ledger::collect_results(LinkId link, Link& peer, std::vector<ResultBatch>& batches) {
+void Ledger::collect_results(LinkId link, Link& peer, MonoTime now, std::vector<ResultBatch>& batches) {
   std::size_t bytes = 0;
   while (!peer.backlog.empty() && peer.in_flight < options_.window_bytes) {
     const auto found = find_finished(peer.backlog.front());
@@ -113,6 +115,7 @@ void Ledger::collect_results(LinkId link, Link& peer, std::vector<ResultBatch>& 
     Finished& entry = found->second;
     if (entry.link != link || entry.reported) continue;  // its shard has moved on, or it stood here twice
     entry.reported = true;
+    entry.told_at = now;
     peer.in_flight += entry.cost;
     if (batches.empty() || batches.back().items.size() == kMaxItems || bytes + entry.cost > kMaxResultBytes) {
       batches.emplace_back();
@@ -121,6 +124,49 @@ void Ledger::collect_results(LinkId link, Link& peer, std::vector<ResultBatch>& 
     bytes += entry.cost;
     batches.back().items.push_back(entry.report);
   }
+}
+
+std::vector<Ledger::Outgoing> Ledger::take_offers(MonoTime now,
+                                                  const std::array<bool, kShardCount>& given_up) {
+  std::vector<Outgoing> out;
+  std::map<LinkId, std::vector<Finished*>> offers;
+  for (auto& [task, entry] : finished_) {
+    const bool due = entry.reported || (!links_.contains(entry.link) && given_up[task.shard()]);
+    if (!entry.ready || !due || now - entry.told_at < options_.patience) continue;
+    if (const LinkId link = offer_link(entry); link != 0) offers[link].push_back(&entry);
+  }
+  for (auto& [link, entries] : offers) {
+    std::ranges::sort(entries, {}, &Finished::sequence);
+    std::size_t bytes = 0, total = 0;
+    ResultBatch batch;
+    for (Finished* entry : entries) {
+      if (total > options_.window_bytes) break;  // the rest at the next call
+      if (!batch.items.empty() &&
+          (batch.items.size() == kMaxItems || bytes + entry->cost > kMaxResultBytes)) {
+        out.push_back({link, std::exchange(batch, {})});
+        bytes = 0;
+      }
+      bytes += entry->cost;
+      total += entry->cost;
+      entry->told_at = now;
+      entry->offered_to = link;
+      batch.items.push_back(entry->report);
+    }
+    if (!batch.items.empty()) out.push_back({link, std::move(batch)});
+  }
+  return out;
+}
+
+// The next one after the link that was asked last, in turn; not its owner's own.
+LinkId Ledger::offer_link(const Finished& entry) const {
+  const LinkId owner = shards_[entry.report.token.task.shard()].owner;
+  LinkId first = 0;
+  for (const auto& [link, peer] : links_) {
+    if (link == owner) continue;
+    if (link > entry.offered_to) return link;
+    if (first == 0) first = link;
+  }
+  return first;
 }
 
 void Ledger::send_acks(LinkId link, Link& peer, std::vector<Outgoing>& out) {

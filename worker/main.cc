@@ -2,11 +2,7 @@
 // first one drains, the second ends it at once. Exit codes: 0 ok, 1 failure, 2 bad configuration.
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <limits>
 #include <memory>
-#include <optional>
-#include <random>
 #include <string>
 #include <utility>
 
@@ -15,6 +11,7 @@
 #include <glog/logging.h>
 
 #include "base/asio_loop.h"
+#include "base/serve_command.h"
 #include "registry/zookeeper_registry.h"
 #include "rpc/tcp_links.h"
 #include "worker/file_spool.h"
@@ -34,12 +31,6 @@ constexpr int kBadConfiguration = 2;
 int complain(const Error& error, int code) {
   std::fprintf(stderr, "ringworker: %s\n", error.message.c_str());
   return code;
-}
-
-Incarnation new_incarnation() {
-  std::random_device device;
-  std::uniform_int_distribution<std::int64_t> any(1, std::numeric_limits<std::int64_t>::max());
-  return Incarnation{any(device)};
 }
 
 class Daemon {
@@ -96,11 +87,7 @@ class Daemon {
   }
 
   void make_node() {
-    ZooKeeperOptions zookeeper;
-    zookeeper.hosts = settings_.zookeeper;
-    zookeeper.cluster = settings_.cluster;
-    zookeeper.session_timeout = settings_.session_timeout;
-    registry_ = std::make_unique<ZooKeeperRegistry>(loop_, zookeeper);
+    registry_ = std::make_unique<ZooKeeperRegistry>(loop_, settings_.registry());
 
     WorkerOptions worker;
     worker.node_id = settings_.node_id;
@@ -110,6 +97,7 @@ class Daemon {
     worker.prefetch = settings_.prefetch;
     worker.weight = settings_.weight;
     worker.version = RINGMASTER_VERSION;
+    worker.report_redials = settings_.report_redials;
     node_ = std::make_unique<WorkerNode>(loop_, *registry_, *spool_, *runner_, worker);
 
     LinksOptions links;
@@ -164,22 +152,6 @@ class Daemon {
   std::unique_ptr<TcpLinks> links_;
 };
 
-Result<WorkerSettings> load(Settings& settings, const std::string& config) {
-  if (!config.empty()) {
-    if (auto loaded = settings.load_file(config); !loaded) return std::unexpected(loaded.error());
-  }
-  const auto lookup = [](const char* name) -> const char* { return std::getenv(name); };
-  if (auto loaded = settings.load_environment(lookup); !loaded) return std::unexpected(loaded.error());
-  auto read = read_worker_settings(settings);
-  if (!read) return read;
-  ZooKeeperOptions zookeeper;
-  zookeeper.hosts = read->zookeeper;
-  zookeeper.cluster = read->cluster;
-  zookeeper.session_timeout = read->session_timeout;
-  if (auto valid = validate(zookeeper); !valid) return std::unexpected(valid.error());
-  return read;
-}
-
 int serve(const char* argv0, WorkerSettings settings) {
   // Forked first: it stays as small as this process is now, and inherits no thread, lock or descriptor.
   auto supervisor = Supervisor::spawn(settings.data_dir);
@@ -196,30 +168,17 @@ int main_of(int argc, char** argv) {
   CLI::App app("ringworker: runs the tasks of a Ringmaster cluster", "ringworker");
   app.set_version_flag("--version", RINGMASTER_VERSION);
   app.require_subcommand(1);
-  CLI::App* command = app.add_subcommand("serve", "Run the worker until SIGTERM");
-  std::string config;
-  bool check_config = false;
-  std::optional<Error> bad_flag;
-  command->add_option("--config", config, "YAML file with settings");
-  command->add_flag("--check-config", check_config, "show each effective value and its origin, then end");
-  for (const Setting& setting : settings.declared()) {
-    const auto set = [&settings, &bad_flag, name = setting.name](const std::string& value) {
-      if (auto taken = settings.set_flag(name, value); !taken && !bad_flag) bad_flag = taken.error();
-    };
-    command->add_option_function<std::string>(Settings::flag_of(setting.name), set, setting.description);
-  }
+  ServeCommand command(app, settings, "Run the worker until SIGTERM");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kBadConfiguration;
   }
-  if (bad_flag) return complain(*bad_flag, kBadConfiguration);
-  auto read = load(settings, config);
+  if (auto loaded = command.load(); !loaded) return complain(loaded.error(), kBadConfiguration);
+  auto read = read_worker_settings(settings);
   if (!read) return complain(read.error(), kBadConfiguration);
-  if (!check_config) return serve(argv[0], *std::move(read));
-  for (const Settings::Line& line : settings.describe()) {
-    std::printf("%-16s %-32s %s\n", line.name.c_str(), line.value.c_str(), line.origin.c_str());
-  }
+  if (!command.check_only()) return serve(argv[0], *std::move(read));
+  command.print();
   return 0;
 }
 

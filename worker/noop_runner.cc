@@ -1,5 +1,7 @@
 #include "worker/noop_runner.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <boost/json.hpp>
@@ -22,6 +24,12 @@ AttemptResult natural_end(WallTime started_at, WallTime finished_at, bool fails)
     result.message = "exit code 1";
   }
   return result;
+}
+
+constexpr auto kLeaseEnded = "stopped: its lease ran out before a master renewed it";
+
+bool is_leased(const Dispatch& attempt) {
+  return attempt.on_worker_lost == OnWorkerLost::rerun_after_lease;
 }
 
 std::unexpected<Error> refuse(std::string message) {
@@ -64,33 +72,65 @@ void NoopRunner::start(Dispatch attempt) {
     result.message = spec.error().message;
     return report({attempt.token, false, true, std::move(result)});
   }
-  if (spec->sleep > Duration::zero()) return sleep(attempt.token, *spec, now);
+  if (is_leased(attempt) && lease_ended(attempt.token.task.shard())) {
+    auto result = result_between(now, now, Outcome::lost);
+    result.message = "not started: no master had renewed its lease";
+    return report({attempt.token, false, true, std::move(result)});
+  }
+  if (spec->sleep > Duration::zero()) return sleep(attempt, *spec, now);
   report({attempt.token, true, true, natural_end(now, now, spec->fails)});
 }
 
-void NoopRunner::sleep(Token token, const Spec& spec, WallTime now) {
-  const auto entry = sleepers_.emplace(token.task, Sleeper{token, 0, spec.fails, now});
-  entry->second.timer = loop_.after(spec.sleep, [this, entry] {
-    const Sleeper sleeper = entry->second;
-    sleepers_.erase(entry);
-    report({sleeper.token, false, true, natural_end(sleeper.started_at, loop_.wall_now(), sleeper.fails)});
-  });
+void NoopRunner::sleep(const Dispatch& attempt, const Spec& spec, WallTime now) {
+  const Token token = attempt.token;
+  set_timer(sleepers_.emplace(
+      token.task, Sleeper{token, 0, spec.fails, is_leased(attempt), now, loop_.now() + spec.sleep}));
   AttemptResult started;
   started.started_at = now;
   report({token, true, false, std::move(started)});
 }
 
+void NoopRunner::set_timer(Sleepers::iterator entry) {
+  Sleeper& sleeper = entry->second;
+  auto at = sleeper.wake_at;
+  if (sleeper.leased) at = std::min(at, leases_[sleeper.token.task.shard()]);
+  sleeper.timer = loop_.after(at - loop_.now(), [this, entry] { wake(entry); });
+}
+
+void NoopRunner::wake(Sleepers::iterator entry) {
+  const Sleeper& sleeper = entry->second;
+  const ShardId shard = sleeper.token.task.shard();
+  if (sleeper.leased && lease_ended(shard) && leases_[shard] <= sleeper.wake_at) {
+    stop(entry, Outcome::lost, kLeaseEnded);
+  } else if (loop_.now() < sleeper.wake_at) {
+    set_timer(entry);  // its lease has grown
+  } else {
+    report({sleeper.token, false, true, natural_end(sleeper.started_at, loop_.wall_now(), sleeper.fails)});
+    sleepers_.erase(entry);
+  }
+}
+
 void NoopRunner::kill(Token token) {
   const auto [begin, end] = sleepers_.equal_range(token.task);
-  for (auto entry = begin; entry != end; ++entry) {
-    if (entry->second.token != token) continue;
-    loop_.cancel(entry->second.timer);
-    auto result = result_between(entry->second.started_at, loop_.wall_now(), Outcome::cancelled);
-    result.message = "stopped on request";
-    report({token, false, true, std::move(result)});
-    sleepers_.erase(entry);
-    return;
+  const auto entry = std::find_if(begin, end, [&](const auto& of) { return of.second.token == token; });
+  if (entry != end) stop(entry, Outcome::cancelled, "stopped on request");
+}
+
+void NoopRunner::extend_lease(ShardId shard, MonoTime until) {
+  // Sleepers of a lease that has passed may have been given up already; the new one is not theirs.
+  for (auto entry = sleepers_.begin(); lease_ended(shard) && entry != sleepers_.end();) {
+    const bool its = entry->second.leased && entry->first.shard() == shard;
+    entry = its ? stop(entry, Outcome::lost, kLeaseEnded) : std::next(entry);
   }
+  leases_[shard] = std::max(leases_[shard], until);
+}
+
+NoopRunner::Sleepers::iterator NoopRunner::stop(Sleepers::iterator entry, Outcome outcome, std::string why) {
+  loop_.cancel(entry->second.timer);
+  auto result = result_between(entry->second.started_at, loop_.wall_now(), outcome);
+  result.message = std::move(why);
+  report({entry->second.token, false, true, std::move(result)});
+  return sleepers_.erase(entry);
 }
 
 void NoopRunner::report(Report report) {

@@ -59,6 +59,7 @@ void ProcessRunner::start(Dispatch attempt) {
   start.id = ++last_id_;
   attempts_.emplace(start.id, RunningAttempt{attempt.token, std::move(codes), attempt.timeout});
   ids_.emplace(attempt.token.task, start.id);
+  order_leases();  // what was said before it holds before it
   order(std::move(start));
 }
 
@@ -68,6 +69,13 @@ void ProcessRunner::kill(Token token) {
   for (auto id = begin; id != end; ++id) {
     if (attempts_.at(id->second).token == token) order(KillOrder{id->second});
   }
+}
+
+void ProcessRunner::extend_lease(ShardId shard, MonoTime until) {
+  if (supervisor_lost_) return;
+  MonoTime& end = leases_[shard];
+  end = std::max(end, until);
+  write_soon();
 }
 
 StartOrder ProcessRunner::make_order(const Dispatch& attempt, ProcessSpec spec) const {
@@ -94,6 +102,7 @@ StartOrder ProcessRunner::make_order(const Dispatch& attempt, ProcessSpec spec) 
   start.log_limit = options_.log_limit;
   start.timeout = attempt.timeout;
   start.kill_grace = spec.kill_grace;
+  if (attempt.on_worker_lost == OnWorkerLost::rerun_after_lease) start.lease_shard = token.task.shard();
   return start;
 }
 
@@ -105,6 +114,14 @@ void ProcessRunner::finish_later(Token token, AttemptResult result) {
 
 void ProcessRunner::order(const SupervisorOrder& order) {
   encode(order, out_);
+  write_soon();
+}
+
+void ProcessRunner::order_leases() {
+  for (const auto& [shard, until] : std::exchange(leases_, {})) encode(LeaseOrder{shard, until}, out_);
+}
+
+void ProcessRunner::write_soon() {
   if (writing_ || std::exchange(write_posted_, true)) return;
   loop_.post([this, alive = std::weak_ptr(alive_)] {
     if (!alive.expired()) write();
@@ -113,7 +130,9 @@ void ProcessRunner::order(const SupervisorOrder& order) {
 
 void ProcessRunner::write() {
   write_posted_ = false;
-  if (writing_ || out_.empty() || supervisor_lost_) return;
+  if (writing_ || supervisor_lost_) return;
+  order_leases();
+  if (out_.empty()) return;
   writing_ = true;
   in_flight_.clear();
   in_flight_.swap(out_);
@@ -207,6 +226,12 @@ AttemptResult ProcessRunner::result_of(const RunningAttempt& attempt, FinishedEv
       result.outcome = Outcome::cancelled;
       result.message =
           event.message.empty() ? "stopped on request: " + result.message : std::move(event.message);
+      break;
+    case FinishCause::lease_ended:
+      result.outcome = Outcome::lost;
+      result.message = event.message.empty()
+                           ? "stopped: its lease ran out before a master renewed it: " + result.message
+                           : std::move(event.message);
       break;
   }
   if (event.survived) result.message += "; a process of it is stuck in the kernel, SIGKILL is pending";

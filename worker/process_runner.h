@@ -1,11 +1,13 @@
 // ProcessRunner: runs attempts of kind `process` (process_spec.h) as operating system processes, through the
-// supervisor. Orders of one turn of the loop leave in one write; events arrive many to a read.
+// supervisor, which keeps their leases too. Orders of one turn of the loop leave in one write; events arrive
+// many to a read.
 // An attempt's environment is `environment`, then the spec's `env`, then RINGMASTER_TASK_ID,
 // RINGMASTER_ATTEMPT and RINGMASTER_FENCE (`epoch.attempt`, which grows with each attempt of a task);
 // TRACEPARENT if the task has one. On the loop's thread.
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -42,6 +44,7 @@ class ProcessRunner final : public Runner {
   void set_handler(RunnerHandler& handler) override { handler_ = &handler; }
   void start(Dispatch attempt) override;
   void kill(Token token) override;
+  void extend_lease(ShardId shard, MonoTime until) override;
 
  private:
   struct RunningAttempt {
@@ -53,6 +56,8 @@ class ProcessRunner final : public Runner {
   StartOrder make_order(const Dispatch& attempt, ProcessSpec spec) const;
   void finish_later(Token token, AttemptResult result);
   void order(const SupervisorOrder& order);
+  void order_leases();
+  void write_soon();
   void write();
   void read();
   void take_events();
@@ -72,6 +77,7 @@ class ProcessRunner final : public Runner {
   bool write_posted_ = false;
   bool writing_ = false;
   std::string out_, in_flight_;
+  std::map<ShardId, MonoTime> leases_;  // not yet in out_: one a shard, however long the supervisor is deaf
   std::array<char, 64 * 1024> buffer_;
   SupervisorFrames frames_;
   std::uint64_t last_id_ = 0;

@@ -25,6 +25,9 @@ class Runner {
   // Stops it: SIGTERM to the group, SIGKILL after the grace period; it finishes as `cancelled` once dead.
   // Unknown tokens are ignored.
   virtual void kill(Token token) = 0;
+  // Attempts of this shard whose policy is rerun_after_lease are stopped when `until` (boot clock) has
+  // passed, a frozen daemon's too, and finish as `lost`. It only grows; said before the first of them starts.
+  virtual void extend_lease(ShardId shard, MonoTime until) = 0;
 };
 
 }  // namespace ringmaster

@@ -14,10 +14,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/lease.h"
 #include "worker/supervisor_child.h"
 
 namespace ringmaster {
 namespace {
+
+// Masters wait so long after the end of a lease; the rest is for the kernel to reap what was killed.
+static_assert(kLeaseKillGrace + std::chrono::seconds(3) <= LeaseTimes{}.kill);
 
 constexpr std::uint64_t kSocketTag = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kSignalTag = kSocketTag - 1;
@@ -165,6 +169,21 @@ void SupervisorProcess::obey(const KillOrder& order) {
   starts_.erase(waiting);
 }
 
+void SupervisorProcess::obey(const LeaseOrder& order) {
+  MonoTime& end = leases_[order.shard];
+  if (end <= read_mono_clock()) {
+    // Attempts of a lease that has passed may have been given up already; the new one is not theirs.
+    reap();  // but who ended in time did so
+    fire_deadlines();
+    std::erase_if(starts_, [&](const StartOrder& waiting) {
+      if (waiting.lease_shard != order.shard) return false;
+      refuse_without_lease(waiting);
+      return true;
+    });
+  }
+  end = std::max(end, order.until);
+}
+
 void SupervisorProcess::start_some() {
   for (int i = 0; i < kStartsPerTurn && !starts_.empty(); ++i) {
     start(starts_.front());
@@ -173,6 +192,9 @@ void SupervisorProcess::start_some() {
 }
 
 void SupervisorProcess::start(const StartOrder& order) {
+  if (order.lease_shard >= 0 && leases_[static_cast<ShardId>(order.lease_shard)] <= read_mono_clock()) {
+    return refuse_without_lease(order);
+  }
   std::array<int, 2> output{-1, -1};
   if (order.argv.empty() || ::pipe2(output.data(), O_CLOEXEC) != 0) {
     return refuse(order, FinishCause::not_started, std::string("cannot make a pipe: ") + std::strerror(errno),
@@ -194,7 +216,8 @@ void SupervisorProcess::start(const StartOrder& order) {
   attempt->pipe = output[0];
   attempt->started_at = read_wall_clock();
   watch(attempt->pipe, attempt->id, EPOLLIN);
-  if (order.timeout > Duration::zero()) set_deadline(*attempt, read_mono_clock() + order.timeout);
+  const bool has_timeout = order.timeout > Duration::zero();
+  set_due(*attempt, has_timeout ? read_mono_clock() + order.timeout : MonoTime::max());
   send(StartedEvent{attempt->id, attempt->started_at});
   leaders_[child.pid] = attempt.get();
   attempts_[order.id] = std::move(attempt);
@@ -209,6 +232,10 @@ void SupervisorProcess::refuse(const StartOrder& order, FinishCause cause, std::
   event.permanent = permanent;
   event.started_at = event.finished_at = read_wall_clock();
   send(event);
+}
+
+void SupervisorProcess::refuse_without_lease(const StartOrder& order) {
+  refuse(order, FinishCause::lease_ended, "not started: no master had renewed its lease", false);
 }
 
 // ---- running ----------------------------------------------------------------------------------------------
@@ -227,33 +254,57 @@ void SupervisorProcess::read_output(RunningAttempt& attempt, int rounds) {
 }
 
 void SupervisorProcess::stop(RunningAttempt& attempt, FinishCause cause) {
-  if (attempt.phase == Phase::ending) return;  // it ended by itself before
+  if (attempt.phase == Phase::ending) return;             // it ended by itself before
+  if (attempt.cause == FinishCause::lease_ended) return;  // which no request changes any more
   attempt.cause = cause;
-  if (attempt.phase != Phase::running) return;
-  if (attempt.kill_grace <= Duration::zero()) {
-    attempt.phase = Phase::killed;
-    signal_group(attempt, SIGKILL);
-    return set_deadline(attempt, read_mono_clock() + kVerifyLimit);
+  if (attempt.phase == Phase::running) terminate(attempt, read_mono_clock() + attempt.kill_grace);
+}
+
+// Counted from the lease's end, as masters do: who notices it late does not add to their wait.
+void SupervisorProcess::end_lease(RunningAttempt& attempt) {
+  const MonoTime kill_at = lease_end(attempt) + std::min(attempt.kill_grace, kLeaseKillGrace);
+  attempt.lease_shard = -1;
+  if (attempt.phase == Phase::running) {
+    attempt.cause = FinishCause::lease_ended;
+    terminate(attempt, kill_at);
+  } else {
+    set_due(attempt, std::min(attempt.due, kill_at));  // it has its SIGTERM; a long grace is cut short
   }
+}
+
+void SupervisorProcess::terminate(RunningAttempt& attempt, MonoTime kill_at) {
+  if (attempt.kill_grace <= Duration::zero()) return kill(attempt);
   attempt.phase = Phase::terminating;
   signal_group(attempt, SIGTERM);
   signal_group(attempt, SIGCONT);  // a stopped process would sit on its SIGTERM
-  set_deadline(attempt, read_mono_clock() + attempt.kill_grace);
+  set_due(attempt, kill_at);
+}
+
+void SupervisorProcess::kill(RunningAttempt& attempt) {
+  attempt.phase = Phase::killed;
+  signal_group(attempt, SIGKILL);
+  set_due(attempt, read_mono_clock() + kVerifyLimit);
 }
 
 void SupervisorProcess::fire_deadlines() {
   const MonoTime now = read_mono_clock();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     RunningAttempt& attempt = *attempts_.at(deadlines_.begin()->second);
-    set_deadline(attempt, MonoTime::max());
+    const MonoTime end = lease_end(attempt);
+    if (end <= now && end <= attempt.due) {
+      end_lease(attempt);
+      continue;
+    }
+    if (attempt.due > now) {
+      set_due(attempt, attempt.due);  // its lease has grown
+      continue;
+    }
     switch (attempt.phase) {
       case Phase::running:
         stop(attempt, FinishCause::timed_out);
         break;
       case Phase::terminating:
-        attempt.phase = Phase::killed;
-        signal_group(attempt, SIGKILL);
-        set_deadline(attempt, now + kVerifyLimit);
+        kill(attempt);
         break;
       case Phase::killed:
       case Phase::ending:
@@ -262,6 +313,18 @@ void SupervisorProcess::fire_deadlines() {
         break;
     }
   }
+}
+
+// When its lease stops it, or cuts its grace short.
+MonoTime SupervisorProcess::lease_end(const RunningAttempt& attempt) const {
+  const bool counts = attempt.phase == Phase::running || attempt.phase == Phase::terminating;
+  if (!counts || attempt.lease_shard < 0) return MonoTime::max();
+  return leases_[static_cast<ShardId>(attempt.lease_shard)];
+}
+
+void SupervisorProcess::set_due(RunningAttempt& attempt, MonoTime at) {
+  attempt.due = at;
+  set_deadline(attempt, std::min(at, lease_end(attempt)));
 }
 
 void SupervisorProcess::set_deadline(RunningAttempt& attempt, MonoTime at) {

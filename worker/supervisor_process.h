@@ -2,10 +2,12 @@
 // their output, and outlives the worker daemon just long enough to kill all of them.
 //
 // An attempt is reported finished once its process group is empty and reaped and no stray of it is found. At
-// end of file on the worker's socket everything is killed and verified; a frozen daemon changes nothing. One
-// thread, epoll, no Asio. Nothing it waits for is unbounded but the attempts themselves.
+// end of file on the worker's socket everything is killed and verified. A frozen daemon changes nothing:
+// time-outs and leases are kept here. One thread, epoll, no Asio. Nothing it waits for is unbounded but the
+// attempts themselves.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -51,22 +53,24 @@ class SupervisorProcess {
         : id(order.id),
           group(group_id),
           output(order.log_path, order.log_limit),
-          kill_grace(order.kill_grace) {}
+          kill_grace(order.kill_grace),
+          lease_shard(order.lease_shard) {}
 
     std::uint64_t id;
     pid_t group;
     OutputLog output;
     Duration kill_grace;
-    int pipe = -1;  // reading end of its output; -1: at end of file
+    std::int16_t lease_shard;  // -1: none, or its end has been dealt with
+    int pipe = -1;             // reading end of its output; -1: at end of file
     Phase phase = Phase::running;
     FinishCause cause = FinishCause::exited;
     bool group_gone = false;
     int wait_status = 0;
     ResourceUsage usage;
     WallTime started_at{}, finished_at{};
-    MonoTime ended_at{};  // its leader
-    MonoTime deadline =
-        MonoTime::max();  // the next thing that time does to it; a lease's end will be another
+    MonoTime ended_at{};                  // its leader
+    MonoTime due = MonoTime::max();       // time-out, SIGKILL or the end of patience, by phase
+    MonoTime deadline = MonoTime::max();  // where it stands in deadlines_
   };
 
   void wait();
@@ -76,13 +80,20 @@ class SupervisorProcess {
   void receive();
   void obey(StartOrder& order);
   void obey(const KillOrder& order);
+  void obey(const LeaseOrder& order);
   void start_some();
   void start(const StartOrder& order);
   void refuse(const StartOrder& order, FinishCause cause, std::string message, bool permanent);
+  void refuse_without_lease(const StartOrder& order);
 
   void read_output(RunningAttempt& attempt, int rounds);
   void stop(RunningAttempt& attempt, FinishCause cause);
+  void end_lease(RunningAttempt& attempt);
+  void terminate(RunningAttempt& attempt, MonoTime kill_at);
+  void kill(RunningAttempt& attempt);
   void fire_deadlines();
+  MonoTime lease_end(const RunningAttempt& attempt) const;
+  void set_due(RunningAttempt& attempt, MonoTime at);
   void set_deadline(RunningAttempt& attempt, MonoTime at);
   void signal_group(const RunningAttempt& attempt, int number);
 
@@ -114,7 +125,9 @@ class SupervisorProcess {
   std::unordered_map<std::uint64_t, std::unique_ptr<RunningAttempt>> attempts_;
   std::unordered_map<pid_t, RunningAttempt*> leaders_;  // not yet reaped
   std::vector<std::uint64_t> ending_;
+  // Not later than what time does to an attempt next: its lease may have grown since.
   std::set<std::pair<MonoTime, std::uint64_t>> deadlines_;
+  std::array<MonoTime, kShardCount> leases_{};  // their ends, by shard
   ChildList children_;
 };
 

@@ -43,7 +43,7 @@ void SupervisorProcess::leader_exited(RunningAttempt& attempt, int status, const
   attempt.wait_status = status;
   attempt.usage = {to_duration(usage.ru_utime).count(), to_duration(usage.ru_stime).count(), usage.ru_maxrss};
   attempt.ended_at = read_mono_clock();
-  set_deadline(attempt, attempt.ended_at + kVerifyLimit);
+  set_due(attempt, attempt.ended_at + kVerifyLimit);
   ending_.push_back(attempt.id);
 }
 

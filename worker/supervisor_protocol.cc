@@ -6,7 +6,7 @@
 namespace ringmaster {
 namespace {
 
-enum class FrameType : std::uint8_t { start = 1, kill = 2, ready = 3, started = 4, finished = 5 };
+enum class FrameType : std::uint8_t { start = 1, kill = 2, ready = 3, started = 4, finished = 5, lease = 6 };
 
 class FieldWriter {
  public:
@@ -95,10 +95,16 @@ void put(const StartOrder& order, std::string& out) {
   to.number(order.log_limit);
   to.number(order.timeout.count());
   to.number(order.kill_grace.count());
+  to.number(order.lease_shard);
 }
 void put(const KillOrder& order, std::string& out) {
   FieldWriter to(out, FrameType::kill);
   to.number(order.id);
+}
+void put(const LeaseOrder& order, std::string& out) {
+  FieldWriter to(out, FrameType::lease);
+  to.number(order.shard);
+  to.number(order.until.time_since_epoch().count());
 }
 void put(const ReadyEvent&, std::string& out) {
   FieldWriter(out, FrameType::ready);
@@ -138,6 +144,7 @@ StartOrder get_start(FieldReader& from) {
   order.log_limit = from.number<std::uint64_t>();
   order.timeout = from.duration();
   order.kill_grace = from.duration();
+  order.lease_shard = from.number<std::int16_t>();
   return order;
 }
 
@@ -159,6 +166,10 @@ FinishedEvent get_finished(FieldReader& from) {
   return event;
 }
 
+bool names_a_shard_or_none(std::int16_t shard) {
+  return shard >= -1 && shard < kShardCount;
+}
+
 std::unexpected<Error> damaged() {
   return fail(ErrorCode::internal, "a damaged frame between the worker and its supervisor");
 }
@@ -178,10 +189,16 @@ Result<SupervisorOrder> decode_order(std::string_view body) {
   switch (from.number<FrameType>()) {
     case FrameType::start:
       order = get_start(from);
+      if (!names_a_shard_or_none(std::get<StartOrder>(order).lease_shard)) return damaged();
       break;
     case FrameType::kill:
       order = KillOrder{from.number<std::uint64_t>()};
       break;
+    case FrameType::lease: {
+      const auto shard = from.number<ShardId>();
+      order = LeaseOrder{shard, MonoTime(from.duration())};
+      break;
+    }
     default:
       return damaged();
   }
@@ -202,6 +219,7 @@ Result<SupervisorEvent> decode_event(std::string_view body) {
     }
     case FrameType::finished:
       event = get_finished(from);
+      if (std::get<FinishedEvent>(event).cause > FinishCause::lease_ended) return damaged();
       break;
     default:
       return damaged();

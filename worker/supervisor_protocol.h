@@ -15,6 +15,11 @@
 
 namespace ringmaster {
 
+// From the end of a lease to the SIGKILL of what still lives under it; an attempt's own kill_grace shortens
+// this, nothing lengthens it. Masters who wait until a lease has surely run out add it, and some time for the
+// kernel to carry it out.
+inline constexpr Duration kLeaseKillGrace = std::chrono::seconds(5);
+
 // ---- orders -----------------------------------------------------------------------------------------------
 
 struct StartOrder {
@@ -27,11 +32,18 @@ struct StartOrder {
   std::uint64_t log_limit = 0;            // bytes
   Duration timeout{0};                    // 0: none
   Duration kill_grace{0};                 // between SIGTERM and SIGKILL; 0: SIGKILL at once
+  std::int16_t lease_shard = -1;          // >= 0: starts and lives under the lease of that shard only
 };
 struct KillOrder {
   std::uint64_t id = 0;
 };
-using SupervisorOrder = std::variant<StartOrder, KillOrder>;
+// The lease of a shard lasts until then (CLOCK_BOOTTIME). It only grows. One that comes after its end makes a
+// new lease: what was started or ordered under the old one does not live under it.
+struct LeaseOrder {
+  ShardId shard = 0;
+  MonoTime until{};
+};
+using SupervisorOrder = std::variant<StartOrder, KillOrder, LeaseOrder>;
 
 // ---- events -----------------------------------------------------------------------------------------------
 
@@ -48,6 +60,7 @@ enum class FinishCause : std::uint8_t {
   not_started = 1,  // `message` says why
   timed_out = 2,    // stopped by its time-out
   killed = 3,       // stopped by a KillOrder, perhaps before it started
+  lease_ended = 4,  // stopped at the end of its lease, or not started without one: then `message` says so
 };
 struct FinishedEvent {
   std::uint64_t id = 0;

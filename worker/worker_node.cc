@@ -18,6 +18,7 @@ LedgerOptions ledger_options(const WorkerOptions& options) {
   const std::uint64_t slack = std::max<std::uint64_t>(16, options.slots);
   LedgerOptions ledger;
   ledger.incarnation = options.incarnation;
+  ledger.lease = options.lease;
   ledger.slots = options.slots;
   ledger.capacity = static_cast<std::uint32_t>(std::min<std::uint64_t>(granted + slack, UINT32_MAX));
   return ledger;
@@ -40,6 +41,7 @@ WorkerNode::WorkerNode(Loop& loop, Registry& registry, Spool& spool, Runner& run
       options_(std::move(options)),
       ledger_(ledger_options(options_)),
       credits_(options_.slots, options_.prefetch),
+      delivery_(options_.report_redials),
       tick_(loop) {
   Spool::Contents contents = spool_.load();
   store_id_ = std::move(contents.store_id);
@@ -90,6 +92,7 @@ void WorkerNode::on_link_up(LinkId link, const PeerInfo& peer) {
     return;
   }
   masters_[link] = peer.node_id;
+  delivery_.channel_up(peer.node_id);
   ledger_.link_up(link, peer.node_id);
   credits_.link_up(link);
   if (!peer.dialled_by_us && delivery_.own_channel_up(peer.node_id)) {
@@ -118,6 +121,7 @@ void WorkerNode::on_link_down(LinkId link, const PeerInfo&, const std::string&) 
 }
 
 void WorkerNode::on_dial_failed(Role, const std::string& node_id, DialError, const std::string& reason) {
+  delivery_.dial_failed(node_id);
   VLOG(1) << "cannot deliver results to master " << node_id << ": " << reason;
 }
 
@@ -165,11 +169,24 @@ void WorkerNode::on(LinkId link, MasterStatus status) {
   schedule_flush();
 }
 
+void WorkerNode::on(LinkId link, LeaseGrant grant) {
+  ledger_.grant(link, grant);
+  start_attempts();
+  schedule_flush();
+}
+
 // ---- attempts -----------------------------------------------------------------------------------
 
 // At once, not at the flush: what starts and ends within one turn then costs one message.
 void WorkerNode::start_attempts() {
-  while (auto attempt = ledger_.next_start()) runner_.start(std::move(*attempt));
+  while (auto attempt = ledger_.next_start(loop_.now())) {
+    extend_leases();  // before the first that lives under it
+    runner_.start(std::move(*attempt));
+  }
+}
+
+void WorkerNode::extend_leases() {
+  for (const auto& [shard, until] : ledger_.take_extensions()) runner_.extend_lease(shard, until);
 }
 
 void WorkerNode::on_attempt_started(Token token, WallTime started_at) {
@@ -199,8 +216,10 @@ void WorkerNode::flush() {
   const std::vector<Token> forgets = ledger_.take_forgets();
   if (!forgets.empty()) spool_.forget(forgets);
   start_attempts();
+  extend_leases();
   for (const Token& token : ledger_.take_kills()) runner_.kill(token);
-  for (Ledger::Outgoing& out : ledger_.take_outgoing()) links_->send(out.link, std::move(out.message));
+  for (Ledger::Outgoing& out : ledger_.take_outgoing(loop_.now()))
+    links_->send(out.link, std::move(out.message));
   send_changed_limits();
   if (draining_) finish_drain();
 }
@@ -253,6 +272,7 @@ void WorkerNode::send_status(LinkId link) {
   status.queued = ledger_.queued();
   status.running = ledger_.running();
   status.spooled = ledger_.spooled();
+  status.sent_at = loop_.now();
   links_->send(link, status);
 }
 
@@ -275,6 +295,9 @@ void WorkerNode::deliver() {
   for (const Delivery::Dial& dial : step.dial) {
     LOG(INFO) << "results wait for master " << dial.master << ": dialling " << dial.address;
     links_->dial(Role::master, dial.master, dial.address);
+  }
+  for (Ledger::Outgoing& offer : ledger_.take_offers(loop_.now(), step.given_up)) {
+    links_->send(offer.link, std::move(offer.message));
   }
 }
 

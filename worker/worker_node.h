@@ -33,6 +33,8 @@ struct WorkerOptions {
   std::uint32_t weight = 1;
   std::map<std::string, std::string> labels;
   std::string version;
+  LeaseTimes lease;
+  int report_redials = 3;  // failed tries to reach a shard's owner, before others get its results
 };
 
 class WorkerNode final : public LinkHandler, public RunnerHandler {
@@ -72,12 +74,15 @@ class WorkerNode final : public LinkHandler, public RunnerHandler {
   void on(LinkId link, ResultAckBatch batch);
   void on(LinkId link, KillBatch batch);
   void on(LinkId link, MasterStatus status);
+  void on(LinkId link, LeaseGrant grant);
   // What only masters get.
   void on(LinkId, Inventory) {}
   void on(LinkId, AckBatch) {}
   void on(LinkId, ResultBatch) {}
   void on(LinkId, WorkerStatus) {}
   void on(LinkId, StartedBatch) {}
+  void on(LinkId, RelayedResults) {}
+  void on(LinkId, RelayedAcks) {}
 
   // Wraps a callback so that it does nothing once this node is gone.
   template <class F>
@@ -89,6 +94,7 @@ class WorkerNode final : public LinkHandler, public RunnerHandler {
   void journal_failed(const Error& error);
   void sync_results();
   void start_attempts();
+  void extend_leases();
   void send_changed_limits();
   void send_status(LinkId link);
   void tick();

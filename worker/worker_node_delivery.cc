@@ -7,6 +7,7 @@ namespace ringmaster {
 Delivery::Step Delivery::step(const std::vector<Ledger::Orphan>& orphans,
                               const std::function<bool(const std::string&)>& has_link) {
   Step step;
+  std::erase_if(failures_, [&](const auto& entry) { return !masters_.contains(entry.first); });
   std::erase_if(dialled_, [&](const auto& entry) {
     if (masters_.contains(entry.first)) return false;
     step.undial.push_back(entry.first);
@@ -20,8 +21,10 @@ Delivery::Step Delivery::step(const std::vector<Ledger::Orphan>& orphans,
     if (!before.contains(orphan.shard)) continue;
     if (masters_.contains(orphan.master)) {
       wanted.insert(orphan.master);
-      continue;
+      const auto failures = failures_.find(orphan.master);
+      if (failures == failures_.end() || failures->second < redials_) continue;
     }
+    step.given_up[orphan.shard] = true;
     for (const auto& [id, address] : masters_) wanted.insert(id);
   }
   for (const std::string& id : wanted) {

@@ -6,26 +6,18 @@
 #include <string>
 #include <vector>
 
-#include "base/daemon_log.h"
-#include "base/settings.h"
+#include "registry/node_settings.h"
 
 namespace ringmaster {
 
-struct WorkerSettings {
-  std::string node_id;
-  std::string cluster;
-  std::string listen;
-  std::string advertise;  // empty: the address that was bound
-  std::string zookeeper;
-  Duration session_timeout{0};
+struct WorkerSettings : NodeSettings {
   std::vector<std::string> groups;
   std::uint32_t slots = 0;
   std::uint32_t prefetch = 0;
   std::uint32_t weight = 0;
   std::string data_dir;
-  std::string secret;
   Duration drain_timeout{0};
-  LogLevel log_level = LogLevel::info;
+  int report_redials = 0;
 };
 
 std::vector<Setting> declare_worker_settings();

@@ -1,7 +1,9 @@
 // ringsim: runs the simulated cluster over many seeds, or replays one.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <glog/logging.h>
@@ -15,8 +17,15 @@ int report(const ringmaster::SimOptions& options, const ringmaster::SimReport& r
               static_cast<unsigned long long>(options.seed), report.steps,
               static_cast<double>(report.simulated.count()) / 1e6);
   for (const std::string& violation : report.violations) std::printf("  %s\n", violation.c_str());
-  std::printf("replay it with: ./dev sim --seed %llu --trace\n",
-              static_cast<unsigned long long>(options.seed));
+  if (options.trace) return 1;
+  const ringmaster::SimOptions smallest = ringmaster::shrink(options);
+  std::string without, tasks;
+  for (const auto trouble : smallest.without) {
+    without += (without.empty() ? " --without " : ",") + std::string(ringmaster::to_string(trouble));
+  }
+  if (smallest.most_tasks != SIZE_MAX) tasks = " --tasks " + std::to_string(smallest.most_tasks);
+  std::printf("the shortest story of it: ./dev sim --seed %llu%s%s --trace\n",
+              static_cast<unsigned long long>(options.seed), without.c_str(), tasks.c_str());
   return 1;
 }
 
@@ -29,17 +38,33 @@ int main(int argc, char** argv) {
   std::uint64_t seeds = 100, start = 1, seed = 0;
   bool trace = false;
   std::string bug = "none";
+  std::vector<std::string> without;
+  std::size_t tasks = SIZE_MAX;
   app.add_option("--seeds", seeds, "how many seeds to run")->capture_default_str();
   app.add_option("--start", start, "the first seed")->capture_default_str();
   app.add_option("--seed", seed, "run this seed only");
   app.add_flag("--trace", trace, "tell what happens");
+  app.add_option("--without", without, "kinds of trouble that do not happen, such as cuts,freezes")
+      ->delimiter(',');
+  app.add_option("--tasks", tasks, "leave out the submissions after so many");
   app.add_option("--bug", bug, "plant a bug by name; `list` names them")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   FLAGS_minloglevel = trace ? google::GLOG_INFO : google::GLOG_FATAL;
   FLAGS_logtostderr = true;
   google::InitGoogleLogging(argv[0]);
 
-  SimOptions options{.trace = trace};
+  SimOptions options{.trace = trace, .most_tasks = tasks};
+  for (const std::string& name : without) {
+    const auto all = all_troubles();
+    const auto known = std::ranges::find(all, name, [](Trouble trouble) { return to_string(trouble); });
+    if (known == all.end()) {
+      std::fprintf(stderr, "no trouble is called %s:", name.c_str());
+      for (const Trouble trouble : all) std::fprintf(stderr, " %s", std::string(to_string(trouble)).c_str());
+      std::fprintf(stderr, "\n");
+      return 2;
+    }
+    options.without.insert(*known);
+  }
   for (const auto& [planted, name, within] : all_planted_bugs()) {
     if (bug == "list")
       std::printf("%s (caught within %llu seeds)\n", name.c_str(), static_cast<unsigned long long>(within));

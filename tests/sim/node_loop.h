@@ -13,14 +13,21 @@ namespace ringmaster {
 
 class NodeLoop final : public Loop {
  public:
-  explicit NodeLoop(ManualLoop& base) : base_(base) {}
+  // `rate`: of this machine's clocks against true time.
+  explicit NodeLoop(ManualLoop& base, double rate = 1) : base_(base), rate_(rate) {}
 
-  MonoTime now() const override { return base_.now(); }
+  MonoTime now() const override {
+    return MonoTime{} + Duration{static_cast<std::int64_t>(
+                            static_cast<double>(base_.now().time_since_epoch().count()) * rate_)};
+  }
   WallTime wall_now() const override { return base_.wall_now(); }
   void post(Callback fn) override { base_.post(wrap(0, std::move(fn))); }
   TimerId after(Duration delay, Callback fn) override {
     const TimerId mine = ++last_timer_;
-    timers_[mine] = base_.after(delay, wrap(mine, std::move(fn)));
+    // Rounded up: when it fires, this clock has reached it.
+    const Duration true_delay{static_cast<std::int64_t>(static_cast<double>(delay.count()) / rate_) +
+                              (rate_ == 1 ? 0 : 1)};
+    timers_[mine] = base_.after(true_delay, wrap(mine, std::move(fn)));
     return mine;
   }
   void cancel(TimerId id) override {
@@ -70,6 +77,7 @@ class NodeLoop final : public Loop {
   }
 
   ManualLoop& base_;
+  const double rate_;
   bool frozen_ = false;
   std::deque<std::pair<TimerId, Callback>> held_;
   std::map<TimerId, TimerId> timers_;  // ours to the base loop's

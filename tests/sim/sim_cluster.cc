@@ -1,107 +1,25 @@
 #include "tests/sim/sim_cluster.h"
 
-#include <cstdio>
+#include <algorithm>
+#include <array>
 
-#include <glog/logging.h>
-
-#include "base/time.h"
-#include "tests/sim/story.h"
+#include "tests/sim/sim_world.h"
 
 namespace ringmaster {
 
 namespace {
 
-constexpr Duration kSessionTimeout = std::chrono::seconds(4);
 constexpr Duration kCalm = std::chrono::seconds(180);  // simulated time in which a healed cluster must finish
-
-class Simulation;
-
-// What goes wrong in this seed; each seed draws its own mixture.
-struct Weather {
-  bool worker_crashes = false, worker_drains = false, master_crashes = false, master_stops = false;
-  bool resets = false, cuts = false, freezes = false, store_trouble = false, registry_trouble = false,
-       slow = false;
-  // Workers crash and are back before anybody can be sure that they died: what they had spooled must count.
-  bool quick_restarts = false;
-};
-
-// Links that lie to a master about a worker (planted bugs).
-class LyingHandler final : public LinkHandler {
- public:
-  LyingHandler(LinkHandler& inner, PlantedBug bug) : inner_(inner), bug_(bug) {}
-  void on_link_up(LinkId link, const PeerInfo& peer) override { inner_.on_link_up(link, peer); }
-  void on_link_down(LinkId link, const PeerInfo& peer, const std::string& reason) override {
-    inner_.on_link_down(link, peer, reason);
-  }
-  void on_dial_failed(Role role, const std::string& id, DialError error, const std::string& reason) override {
-    inner_.on_dial_failed(role, id, error, reason);
-  }
-  void on_message(LinkId link, Message message) override {
-    if (bug_ == PlantedBug::empty_inventory) {
-      if (auto* inventory = std::get_if<Inventory>(&message)) inventory->held.clear();
-    }
-    inner_.on_message(link, std::move(message));
-  }
-  void on_request(LinkId link, ApiRequest request, ApiResponder respond) override {
-    inner_.on_request(link, std::move(request), std::move(respond));
-  }
-
- private:
-  LinkHandler& inner_;
-  const PlantedBug bug_;
-};
-
-struct MasterProcess {
-  MasterProcess(Simulation& sim, const std::string& id, Incarnation incarnation);
-  ~MasterProcess();
-  Simulation& sim;
-  NodeLoop loop;
-  std::unique_ptr<MemoryRegistry> registry;
-  SimStore store;
-  MasterNode node;
-  LyingHandler handler;
-  std::unique_ptr<SimLinks> links;
-  bool stopping = false;
-};
-
-struct WorkerProcess {
-  WorkerProcess(Simulation& sim, const std::string& id, Incarnation incarnation, SimDisk& disk);
-  ~WorkerProcess();
-  Simulation& sim;
-  NodeLoop loop;
-  std::unique_ptr<MemoryRegistry> registry;
-  SimSpool spool;
-  SimRunner runner;
-  std::unique_ptr<WorkerNode> node;
-  std::unique_ptr<SimLinks> links;
-  bool draining = false;
-};
+constexpr std::array<std::string_view, 14> kTroubleNames = {
+    "worker_crashes", "worker_drains", "master_crashes",   "master_stops", "resets",  "cuts",
+    "freezes",        "store_trouble", "registry_trouble", "slow",         "cancels", "clock_rates",
+    "lying_registry", "splits"};
 
 class Simulation {
  public:
-  explicit Simulation(const SimOptions& options);
+  explicit Simulation(const SimOptions& options)
+      : options_(options), world_(options.seed, options.bug, options.trace), loop_(world_.loop) {}
   SimReport run();
-
-  void tell(const std::string& what) {
-    if (options_.trace)
-      std::printf("%12.6f  %s\n", static_cast<double>(loop_.now().time_since_epoch().count()) / 1e6,
-                  what.c_str());
-  }
-  void restart_master(const std::string& id, Duration after);
-  void restart_worker(const std::string& id, Duration after);
-  void expire_later(MemoryRegistryHub::ClientId client);
-
-  const SimOptions options_;
-  ManualLoop loop_;
-  MemoryDatabase database_;
-  MemoryRegistryHub hub_;
-  SimNetwork network_;
-  StoreFaults store_faults_;
-  std::uint64_t writes_ = 0;  // statements applied
-  Witness witness_;
-  std::map<std::string, SimDisk> disks_;
-  std::map<std::string, std::unique_ptr<MasterProcess>> masters_;
-  std::map<std::string, std::unique_ptr<WorkerProcess>> workers_;
 
  private:
   std::uint64_t below(std::uint64_t bound) { return loop_.random() % bound; }
@@ -109,119 +27,43 @@ class Simulation {
   Duration up_to(Duration most) {
     return Duration{static_cast<std::int64_t>(below(static_cast<std::uint64_t>(most.count())))};
   }
-  Incarnation new_incarnation() { return Incarnation{static_cast<std::int64_t>(loop_.random() >> 1) | 1}; }
+  bool may(Trouble trouble) const { return weather_.contains(trouble); }
   template <class Map>
   std::string pick(const Map& map);
-
-  // The process of this id is still the one with this registry session.
-  bool lives(const std::string& id, MemoryRegistryHub::ClientId client) {
-    return (masters_.contains(id) && masters_.at(id)->registry->client_id() == client) ||
-           (workers_.contains(id) && workers_.at(id)->registry->client_id() == client);
-  }
-  NodeLoop& loop_of(const std::string& id) {
-    return masters_.contains(id) ? masters_.at(id)->loop : workers_.at(id)->loop;
-  }
+  std::string pick_node();
 
   void draw_weather();
-  void plant();
   void storm();  // one thing goes wrong, and the next is planned
+  void drain_somebody(Duration down);
+  void stop_some_master(Duration down);
   void cut_somewhere();
+  void split();
+  void heal_split();
+  void freeze_somebody();
+  void trouble_the_registry();
+  void trouble_the_store();
   void submit_some();
-  void submit_to(MasterProcess& master);
+  std::vector<NewTask> some_tasks();
+  void operate();  // cancels some, and looks after the quarantined
   void calm_down();
-  void tell_state();
-  bool settled() const;
-  void step_until(const std::function<bool()>& done, MonoTime end);
 
-  std::unique_ptr<MemoryTaskStore> unfenced_;
-  Weather weather_;
+  const SimOptions options_;
+  SimWorld world_;
+  ManualLoop& loop_;
+  std::set<Trouble> weather_;
+  // Workers crash and are back before anybody can be sure that they died: what they had spooled must count.
+  bool quick_restarts_ = false;
+  // Little else happens than splits that last: masters that were deposed and do not know, and what they lead
+  // to.
+  bool long_splits_ = false;
   bool raging_ = true;
-  std::size_t to_submit_ = 0, steps_ = 0;
-  std::uint64_t checked_ = 0;
+  std::vector<std::string> all_nodes_, far_;
+  std::size_t to_submit_ = 0, submitted_ = 0;
+  std::vector<TaskId> answered_;
 };
 
-MasterProcess::MasterProcess(Simulation& s, const std::string& id, Incarnation incarnation)
-    : sim(s),
-      loop(s.loop_),
-      registry(std::make_unique<MemoryRegistry>(loop, s.hub_)),
-      store(s.loop_, loop, s.database_, s.store_faults_, s.writes_),
-      node(loop, store, *registry,
-           MasterOptions{.cluster = "sim",
-                         .self = {id, incarnation, id, id, "sim"},
-                         .core = {.lane_window = 20, .page_size = 8},
-                         .dead_after = std::chrono::seconds(2),
-                         .batch = 16},
-           [this, id](const Error& error) {
-             sim.tell(id + " is fenced: " + error.message);
-             sim.loop_.post([&simulation = sim, id] {
-               simulation.masters_.erase(id);
-               simulation.restart_master(id, std::chrono::milliseconds(50));
-             });
-           }),
-      handler(node, s.options_.bug) {
-  links = std::make_unique<SimLinks>(s.network_, loop, handler, Role::master, id, id, incarnation);
-  node.start(*links, [this, id](Result<std::string> started) {
-    if (started) return;
-    sim.tell(id + " cannot start: " + started.error().message);
-    sim.loop_.post([&simulation = sim, id] {
-      simulation.masters_.erase(id);
-      simulation.restart_master(id, std::chrono::milliseconds(300));
-    });
-  });
-}
-
-MasterProcess::~MasterProcess() {
-  links.reset();
-  sim.expire_later(registry->client_id());
-}
-
-WorkerProcess::WorkerProcess(Simulation& s, const std::string& id, Incarnation incarnation, SimDisk& disk)
-    : sim(s),
-      loop(s.loop_),
-      registry(std::make_unique<MemoryRegistry>(loop, s.hub_)),
-      spool(loop, disk, s.witness_),
-      runner(loop, s.witness_, id, incarnation) {
-  node = std::make_unique<WorkerNode>(
-      loop, *registry, spool, runner,
-      WorkerOptions{.node_id = id,
-                    .incarnation = incarnation,
-                    .groups = id == "w3" ? std::vector<std::string>{"default", "other"}
-                                         : std::vector<std::string>{"default"},
-                    .slots = 3,
-                    .version = "sim"});
-  links = std::make_unique<SimLinks>(s.network_, loop, *node, Role::worker, id, id, incarnation);
-  node->start(*links, id, [](Result<>) {});
-}
-
-WorkerProcess::~WorkerProcess() {
-  links.reset();
-  sim.expire_later(registry->client_id());
-  node.reset();
-}
-
-Simulation::Simulation(const SimOptions& options)
-    : options_(options), loop_(options.seed), network_(loop_), witness_(database_) {}
-
-// A dead process's session lives on in the registry until it times out.
-void Simulation::expire_later(MemoryRegistryHub::ClientId client) {
-  hub_.disconnect(client);
-  loop_.after(up_to(kSessionTimeout) + std::chrono::milliseconds(1), [this, client] { hub_.expire(client); });
-}
-
-void Simulation::restart_master(const std::string& id, Duration after) {
-  loop_.after(after, [this, id] {
-    if (masters_.contains(id)) return;
-    tell(id + " starts");
-    masters_[id] = std::make_unique<MasterProcess>(*this, id, new_incarnation());
-  });
-}
-
-void Simulation::restart_worker(const std::string& id, Duration after) {
-  loop_.after(after, [this, id] {
-    if (workers_.contains(id)) return;
-    tell(id + " starts");
-    workers_[id] = std::make_unique<WorkerProcess>(*this, id, new_incarnation(), disks_[id]);
-  });
+char kind_of(const std::string& node) {
+  return node.front();
 }
 
 template <class Map>
@@ -231,68 +73,51 @@ std::string Simulation::pick(const Map& map) {
   return it->first;
 }
 
+// Empty: there is none.
+std::string Simulation::pick_node() {
+  const bool master = chance(0.5);
+  if (master ? world_.masters.empty() : world_.workers.empty()) return {};
+  return master ? pick(world_.masters) : pick(world_.workers);
+}
+
 void Simulation::draw_weather() {
-  weather_ = {.worker_crashes = chance(0.5),
-              .worker_drains = chance(0.3),
-              .master_crashes = chance(0.4),
-              .master_stops = chance(0.3),
-              .resets = chance(0.5),
-              .cuts = chance(0.4),
-              .freezes = chance(0.3),
-              .store_trouble = chance(0.4),
-              .registry_trouble = chance(0.3),
-              .slow = chance(0.5)};
-  if (chance(0.15))
-    weather_ = {.worker_crashes = true, .store_trouble = weather_.store_trouble, .quick_restarts = true};
-  if (weather_.slow) network_.faults.slow = store_faults_.slow = 0.01;
-  if (weather_.resets) network_.faults.reset = 0.004;
-  if (weather_.store_trouble) {
-    store_faults_.unavailable = 0.02;
-    store_faults_.unknown = 0.02;
+  constexpr std::array<double, 14> kOdds = {0.5, 0.3, 0.4, 0.3, 0.5, 0.4, 0.3,
+                                            0.4, 0.3, 0.5, 0.4, 0.3, 0.2, 0.3};
+  for (std::size_t i = 0; i < kOdds.size(); ++i) {
+    if (chance(kOdds[i])) weather_.insert(static_cast<Trouble>(i));
   }
-  hub_.set_delay([this](MemoryRegistryHub::ClientId) { return up_to(std::chrono::milliseconds(20)); });
-  if (weather_.quick_restarts) {
-    witness_.expect_spooled_results();
-    store_faults_.slow = 0.5;  // so that results wait in the spools
+  if (chance(0.15)) {
+    quick_restarts_ = true;
+    const bool store_trouble = may(Trouble::store_trouble);
+    weather_ = {Trouble::worker_crashes};
+    if (store_trouble) weather_.insert(Trouble::store_trouble);
+  } else if (chance(0.2)) {
+    long_splits_ = true;
+    const bool worker_crashes = may(Trouble::worker_crashes);
+    weather_ = {Trouble::splits};
+    if (worker_crashes) weather_.insert(Trouble::worker_crashes);
+  }
+  for (const Trouble trouble : options_.without) weather_.erase(trouble);
+
+  if (may(Trouble::slow)) world_.network.faults.slow = world_.store_faults.slow = 0.02;
+  if (may(Trouble::resets)) world_.network.faults.reset = 0.008;
+  if (may(Trouble::store_trouble)) world_.store_faults.unavailable = world_.store_faults.unknown = 0.02;
+  if (may(Trouble::clock_rates)) world_.clock_spread_permille = 4;
+  const Duration lag = may(Trouble::lying_registry) ? Duration{std::chrono::seconds(3)}
+                                                    : Duration{std::chrono::milliseconds(20)};
+  world_.hub.set_delay([this, lag](MemoryRegistryHub::ClientId) { return up_to(raging_ ? lag : lag / 100); });
+  if (quick_restarts_) {
+    world_.witness.expect_spooled_results();
+    world_.store_faults.slow = 0.5;  // so that results wait in the spools
+    world_.longest_orphan_life = std::chrono::milliseconds(100);
   }
   // Where nobody can be taken for dead, no attempt may begin twice.
-  if (weather_.worker_crashes || weather_.cuts || weather_.freezes || weather_.registry_trouble ||
-      weather_.slow || weather_.worker_drains || weather_.master_crashes || weather_.resets) {
-    witness_.allow_reruns();
-  }
+  std::set<Trouble> harmless = {Trouble::master_stops, Trouble::store_trouble, Trouble::cancels};
+  if (!std::ranges::includes(harmless, weather_)) world_.witness.allow_reruns();
 }
 
-void Simulation::plant() {
-  switch (options_.bug) {
-    case PlantedBug::skip_the_fence:
-      unfenced_ = std::make_unique<MemoryTaskStore>(loop_, database_);
-      unfenced_->open({"nobody", Incarnation{1}, "", "", ""}, [](Result<std::string>) {});
-      store_faults_.unfenced = unfenced_.get();
-      break;
-    case PlantedBug::answer_before_commit:
-      store_faults_.answers_before_commit = true;
-      break;
-    case PlantedBug::forget_the_spool:
-      break;  // on the disks
-    case PlantedBug::reuse_an_attempt_number:
-      store_faults_.reuses_attempts = true;
-      break;
-    case PlantedBug::forget_a_completion:
-      store_faults_.forgets_completions = true;
-      break;
-    case PlantedBug::keep_replaced_frames:
-      network_.faults.keep_replaced = true;
-      break;
-    case PlantedBug::repeat_a_dispatch:
-      network_.faults.repeat = 0.2;
-      break;
-    default:
-      break;
-  }
-}
-
-void Simulation::submit_to(MasterProcess& master) {
-  SubmitRequest request;
+std::vector<NewTask> Simulation::some_tasks() {
+  std::vector<NewTask> tasks;
   const std::uint64_t count = 1 + below(4);
   for (std::uint64_t i = 0; i < count; ++i) {
     NewTask task;
@@ -300,267 +125,283 @@ void Simulation::submit_to(MasterProcess& master) {
     task.group = below(4) == 0 ? "other" : "default";
     task.priority = static_cast<int>(below(10));
     const std::uint64_t policy = below(10);
-    task.on_worker_lost = policy < 6   ? OnWorkerLost::rerun
-                          : policy < 8 ? OnWorkerLost::fail
+    task.on_worker_lost = policy < 5   ? OnWorkerLost::rerun
+                          : policy < 7 ? OnWorkerLost::fail
                                        : OnWorkerLost::rerun_after_lease;
     if (task.on_worker_lost != OnWorkerLost::fail)
       task.retry.max_attempts = static_cast<std::int32_t>(1 + below(3));
     task.retry.backoff = std::chrono::milliseconds(200);
+    // Some outlive their leases, should those end.
+    if (needs_lease(task.on_worker_lost) && may(Trouble::splits) && below(12) == 0) {
+      const Duration least = std::chrono::seconds(long_splits_ ? 15 : 0);
+      task.spec = "{\"sleep\":\"" + format_duration(least + up_to(std::chrono::seconds(20))) + "\"}";
+    }
     if (below(5) == 0) task.run_at = loop_.wall_now() + up_to(std::chrono::seconds(15));
     if (below(8) == 0) task.routing = Routing::strict;
-    request.tasks.push_back(std::move(task));
+    tasks.push_back(std::move(task));
   }
-  // A frozen master reads it when it thaws.
-  master.loop.post([this, &master, request = std::move(request)]() mutable {
-    auto tasks = request.tasks;
-    master.node.call(std::move(request), [this, tasks = std::move(tasks)](Result<ApiReply> reply) {
-      if (!reply) return;
-      const auto& ids = std::get<SubmitReply>(*reply).ids;
-      for (std::size_t i = 0; i < ids.size(); ++i) witness_.accepted(ids[i], tasks[i]);
-    });
-  });
+  return tasks;
 }
 
 void Simulation::submit_some() {
   if (to_submit_ == 0) return;
   --to_submit_;
-  if (!masters_.empty()) {
-    MasterProcess& master = *masters_.at(pick(masters_));
-    submit_to(master);
+  std::vector<NewTask> tasks = some_tasks();
+  if (!world_.masters.empty()) {
+    const std::string id = pick(world_.masters);
+    if (submitted_++ < options_.most_tasks) {
+      world_.submit(id, std::move(tasks), [this](const std::vector<TaskId>& ids) {
+        answered_.insert(answered_.end(), ids.begin(), ids.end());
+      });
+    }
   }
   loop_.after(up_to(std::chrono::milliseconds(400)), [this] { submit_some(); });
 }
 
+void Simulation::operate() {
+  if (may(Trouble::cancels) && raging_ && !answered_.empty() && !world_.masters.empty() && chance(0.3)) {
+    // Recent ones mostly: the others have ended.
+    const std::size_t back = 1 + below(std::min<std::size_t>(answered_.size(), 6));
+    world_.control(pick(world_.masters), answered_[answered_.size() - back], ControlAction::cancel);
+  }
+  std::vector<TaskId> quarantined;
+  for (const auto& [id, task] : world_.database.tasks()) {
+    if (task.row.state == TaskState::quarantined) quarantined.push_back(id);
+  }
+  for (const TaskId id : quarantined) {
+    if (world_.masters.empty() || !chance(0.3)) continue;
+    world_.control(pick(world_.masters), id, chance(0.5) ? ControlAction::release : ControlAction::cancel);
+  }
+  loop_.after(std::chrono::milliseconds(500), [this] { operate(); });
+}
+
 void Simulation::cut_somewhere() {
   std::vector<std::string> nodes;
-  for (const auto& [id, p] : masters_) nodes.push_back(id);
-  for (const auto& [id, p] : workers_) nodes.push_back(id);
+  for (const auto& [id, p] : world_.masters) nodes.push_back(id);
+  for (const auto& [id, p] : world_.workers) nodes.push_back(id);
   if (nodes.size() < 2) return;
   const std::string a = nodes[below(nodes.size())], b = nodes[below(nodes.size())];
   const bool both = chance(0.6);
-  tell("cut " + a + (both ? " <-> " : " -> ") + b);
-  network_.cut(a, b);
-  if (both) network_.cut(b, a);
-  loop_.after(up_to(std::chrono::seconds(14)), [this, a, b] {
-    tell("heal " + a + " <-> " + b);
-    network_.heal(a, b);
-    network_.heal(b, a);
+  world_.tell("cut " + a + (both ? " <-> " : " -> ") + b);
+  world_.network.cut(a, b);
+  if (both) world_.network.cut(b, a);
+  loop_.after(up_to(std::chrono::seconds(20)), [this, a, b] {
+    world_.tell("heal " + a + " <-> " + b);
+    world_.network.heal(a, b);
+    world_.network.heal(b, a);
   });
+}
+
+// Some nodes are on the far side of a split: cut off from the registry and the database, and mostly from the
+// other nodes.
+void Simulation::split() {
+  if (!far_.empty()) return;
+  const bool apart = long_splits_ ? !may(Trouble::worker_crashes) : chance(0.6);
+  std::vector<std::string> near;
+  const auto serves = [](const std::vector<std::string>& side) {
+    return std::ranges::count(side, 'm', kind_of) > 0 && std::ranges::count(side, 'w', kind_of) > 0;
+  };
+  do {
+    far_.clear();
+    near.clear();
+    for (const std::string& id : all_nodes_) (chance(0.5) ? far_ : near).push_back(id);
+  } while (long_splits_ && !(serves(far_) && serves(near)));
+  for (const std::string& far : far_) {
+    world_.isolate(far);
+    for (const std::string& id : near) {
+      if (!apart) break;
+      world_.network.cut(far, id);
+      world_.network.cut(id, far);
+    }
+  }
+  const Duration least = std::chrono::seconds(long_splits_ ? 16 : 5);
+  loop_.after(least + up_to(std::chrono::seconds(12)), [this] { heal_split(); });
+}
+
+void Simulation::heal_split() {
+  for (const std::string& far : std::exchange(far_, {})) {
+    world_.rejoin(far);
+    for (const std::string& id : all_nodes_) {
+      world_.network.heal(far, id);
+      world_.network.heal(id, far);
+    }
+  }
+}
+
+void Simulation::drain_somebody(Duration down) {
+  const std::string id = pick(world_.workers);
+  SimWorker& worker = *world_.workers.at(id);
+  if (worker.draining || worker.loop.frozen()) return;
+  world_.tell(id + " drains");
+  worker.draining = true;
+  worker.node->drain([this, id, down] {
+    loop_.post([this, id, down] {
+      world_.tell(id + " has drained");
+      world_.workers.erase(id);
+      world_.start_worker(id, down);
+    });
+  });
+}
+
+void Simulation::stop_some_master(Duration down) {
+  const std::string id = pick(world_.masters);
+  SimMaster& master = *world_.masters.at(id);
+  if (master.stopping || master.loop.frozen()) return;
+  world_.tell(id + " stops");
+  master.stopping = true;
+  master.node.stop([this, id, down] {
+    loop_.post([this, id, down] {
+      world_.tell(id + " has stopped");
+      world_.masters.erase(id);
+      world_.start_master(id, down);
+    });
+  });
+}
+
+void Simulation::freeze_somebody() {
+  const std::string id = pick_node();
+  if (id.empty() || world_.loop_of(id).frozen()) return;
+  if (!world_.is_master(id)) world_.workers.at(id)->draining = true;  // nobody asks a frozen daemon to drain
+  world_.freeze(id);
+  loop_.after(up_to(std::chrono::seconds(25)), [this, id, client = world_.session_of(id)] {
+    if (world_.lives(id, client)) world_.thaw(id);
+  });
+}
+
+void Simulation::trouble_the_registry() {
+  const std::string id = pick_node();
+  if (id.empty()) return;
+  const auto client = world_.session_of(id);
+  world_.tell(id + " loses the registry");
+  world_.hub.disconnect(client);
+  if (chance(0.5)) world_.hub.expire(client);
+  loop_.after(up_to(std::chrono::seconds(6)), [this, id, client] {
+    if (world_.lives(id, client)) world_.mend_session(id);
+  });
+}
+
+void Simulation::trouble_the_store() {
+  world_.tell("the database is out of reach");
+  world_.store_faults.down = true;
+  loop_.after(up_to(std::chrono::seconds(chance(0.2) ? 12 : 3)),
+              [this] { world_.store_faults.down = false; });
 }
 
 void Simulation::storm() {
   if (!raging_) return;
-  const Duration down = up_to(std::chrono::seconds(8));
-  switch (weather_.quick_restarts ? 0 : below(10)) {
+  const Duration down = up_to(std::chrono::seconds(long_splits_ ? 2 : 8));
+  const bool workers = !world_.workers.empty(), masters = !world_.masters.empty();
+  switch (quick_restarts_ ? 0 : long_splits_ ? 4 * below(2) : below(10)) {
     case 0:
-      if (weather_.worker_crashes && !workers_.empty()) {
-        const std::string id = pick(workers_);
-        tell(id + " crashes");
-        if (options_.bug == PlantedBug::forget_the_spool) disks_[id].forgets_results = true;
-        workers_.erase(id);
-        restart_worker(id, weather_.quick_restarts ? up_to(std::chrono::milliseconds(100)) : down);
+      if (may(Trouble::worker_crashes) && workers) {
+        const std::string id = pick(world_.workers);
+        world_.crash_worker(id);
+        world_.start_worker(id, quick_restarts_ ? up_to(std::chrono::milliseconds(100)) : down);
       }
       break;
     case 1:
-      if (weather_.worker_drains && !workers_.empty()) {
-        const std::string id = pick(workers_);
-        WorkerProcess& worker = *workers_.at(id);
-        if (worker.draining || worker.loop.frozen()) break;
-        tell(id + " drains");
-        worker.draining = true;
-        worker.node->drain([this, id, down] {
-          loop_.post([this, id, down] {
-            tell(id + " has drained");
-            workers_.erase(id);
-            restart_worker(id, down);
-          });
-        });
-      }
+      if (may(Trouble::worker_drains) && workers) drain_somebody(down);
       break;
     case 2:
-      if (weather_.master_crashes && !masters_.empty()) {
-        const std::string id = pick(masters_);
-        tell(id + " crashes");
-        masters_.erase(id);
-        restart_master(id, down);
+      if (may(Trouble::master_crashes) && masters) {
+        const std::string id = pick(world_.masters);
+        world_.crash_master(id);
+        world_.start_master(id, down);
       }
       break;
     case 3:
-      if (weather_.master_stops && !masters_.empty()) {
-        const std::string id = pick(masters_);
-        MasterProcess& master = *masters_.at(id);
-        if (master.stopping || master.loop.frozen()) break;
-        tell(id + " stops");
-        master.stopping = true;
-        master.node.stop([this, id, down] {
-          loop_.post([this, id, down] {
-            tell(id + " has stopped");
-            masters_.erase(id);
-            restart_master(id, down);
-          });
-        });
-      }
+      if (may(Trouble::master_stops) && masters) stop_some_master(down);
       break;
     case 4:
-    case 8:
-    case 9:
-      if (weather_.cuts) cut_somewhere();
+      if (may(Trouble::splits)) split();
       break;
     case 5:
-      if (weather_.freezes) {
-        const bool master = chance(0.5);
-        const std::string id =
-            master ? (masters_.empty() ? "" : pick(masters_)) : (workers_.empty() ? "" : pick(workers_));
-        if (id.empty()) break;
-        tell(id + " freezes");
-        NodeLoop& frozen = master ? masters_.at(id)->loop : workers_.at(id)->loop;
-        if (frozen.frozen()) break;
-        const auto client =
-            master ? masters_.at(id)->registry->client_id() : workers_.at(id)->registry->client_id();
-        frozen.freeze();
-        if (!master) workers_.at(id)->draining = true;  // nobody asks a frozen daemon to drain
-        // It sends the registry nothing: its session ends.
-        hub_.disconnect(client);
-        loop_.after(kSessionTimeout, [this, id, client] {
-          if (lives(id, client) && loop_of(id).frozen()) hub_.expire(client);
-        });
-        loop_.after(up_to(std::chrono::seconds(20)), [this, id, client] {
-          if (!lives(id, client)) return;
-          tell(id + " thaws");
-          loop_of(id).thaw();
-          hub_.reconnect(client);
-        });
-      }
+      if (may(Trouble::freezes)) freeze_somebody();
       break;
     case 6:
-      if (weather_.store_trouble) {
-        tell("the database is out of reach");
-        store_faults_.down = true;
-        loop_.after(up_to(std::chrono::seconds(3)), [this] { store_faults_.down = false; });
-      }
+      if (may(Trouble::store_trouble)) trouble_the_store();
       break;
     case 7:
-      if (weather_.registry_trouble) {
-        const bool master = chance(0.5);
-        if (master ? masters_.empty() : workers_.empty()) break;
-        const std::string id = master ? pick(masters_) : pick(workers_);
-        const auto client =
-            master ? masters_.at(id)->registry->client_id() : workers_.at(id)->registry->client_id();
-        tell(id + " loses the registry");
-        hub_.disconnect(client);
-        if (chance(0.5)) hub_.expire(client);
-        loop_.after(up_to(std::chrono::seconds(6)), [this, id, client] {
-          if (lives(id, client) && !loop_of(id).frozen()) hub_.reconnect(client);
-        });
-      }
+      if (may(Trouble::registry_trouble)) trouble_the_registry();
+      break;
+    default:
+      if (may(Trouble::cuts)) cut_somewhere();
       break;
   }
-  loop_.after(up_to(std::chrono::seconds(3)), [this] { storm(); });
+  loop_.after(up_to(std::chrono::seconds(quick_restarts_ ? 1 : 2)), [this] { storm(); });
 }
 
 void Simulation::calm_down() {
-  tell("calm");
+  world_.tell("calm");
   raging_ = false;
-  network_.heal_all();
-  network_.faults.slow = network_.faults.reset = 0;
-  store_faults_.slow = store_faults_.unavailable = store_faults_.unknown = 0;
-}
-
-// For a trace: what each master makes of what is left.
-void Simulation::tell_state() {
-  for (const auto& [id, master] : masters_) {
-    const SchedulerCore& core = master->node.core();
-    tell(id + " owns " + std::to_string(core.shards().count()) + " shards, holds " +
-         std::to_string(core.tasks_in_memory()) + " tasks");
-    for (const auto& lane : core.lanes()) {
-      tell("  lane " + lane.group + ": " + std::to_string(lane.waiting_in_memory) + " waiting, " +
-           std::to_string(lane.dispatched) + " dispatched, " + std::to_string(lane.workers) + " workers" +
-           (lane.more_in_store ? ", more in the store" : ""));
-    }
-    for (const WorkerView& w : core.workers()) {
-      tell("  worker " + w.id + (w.registered ? " registered" : "") + (w.connected ? " connected" : "") +
-           (w.draining ? " draining" : "") + ", credit " + std::to_string(w.credit_limit) + ", outstanding " +
-           std::to_string(w.outstanding));
-    }
-    for (const auto& [task, row] : database_.tasks()) {
-      if (!core.shards().owns(task.shard())) continue;
-      const auto live = core.live(task);
-      tell("  " + to_string(task) +
-           (live ? " is " + std::string(to_string(live->state)) + " " + live->worker : " is not in memory") +
-           ", group " + row.row.task.group + ", run_at " + format_time(row.row.run_at));
-    }
-  }
-}
-
-bool Simulation::settled() const {
-  if (!database_.tasks().empty() || witness_.running() > 0) return false;
-  for (const auto& [id, disk] : disks_) {
-    if (!disk.contents.results.empty()) return false;
-  }
-  return true;
-}
-
-void Simulation::step_until(const std::function<bool()>& done, MonoTime end) {
-  while (loop_.now() < end && witness_.violations().empty() && !done()) {
-    loop_.run_until([first = true]() mutable { return !std::exchange(first, false); }, std::chrono::hours(1));
-    ++steps_;
-    if (std::exchange(checked_, writes_) != writes_) {
-      witness_.check_step();
-    }
-  }
+  heal_split();
+  world_.network.heal_all();
+  world_.network.faults.slow = world_.network.faults.reset = 0;
+  world_.store_faults.slow = world_.store_faults.unavailable = world_.store_faults.unknown = 0;
 }
 
 SimReport Simulation::run() {
-  for (int i = 0; i < 20; ++i) loop_.random();
-  if (options_.trace) {
-    network_.observer = [this](const std::string& from, const std::string& to, const Message& message) {
-      tell(from + " -> " + to + ": " + ringmaster::tell(message));
-    };
-  }
-  store_faults_.trespass = [this](const std::string& what) { witness_.violate(what); };
   draw_weather();
-  plant();
   to_submit_ = 30 + below(60);
-  const std::uint64_t master_count = 1 + below(3);
-  for (std::uint64_t i = 1; i <= master_count; ++i)
-    restart_master("m" + std::to_string(i), up_to(std::chrono::milliseconds(500)));
-  for (int i = 1; i <= 3; ++i) restart_worker("w" + std::to_string(i), up_to(std::chrono::milliseconds(500)));
+  const std::uint64_t master_count = long_splits_ ? 2 + below(2) : 1 + below(3);
+  for (std::uint64_t i = 1; i <= master_count; ++i) {
+    all_nodes_.push_back("m" + std::to_string(i));
+    world_.start_master(all_nodes_.back(), up_to(std::chrono::milliseconds(500)));
+  }
+  for (int i = 1; i <= 3; ++i) {
+    all_nodes_.push_back("w" + std::to_string(i));
+    world_.start_worker(all_nodes_.back(), up_to(std::chrono::milliseconds(500)));
+  }
   loop_.after(std::chrono::seconds(1), [this] { submit_some(); });
   loop_.after(std::chrono::seconds(2), [this] { storm(); });
-  step_until([] { return false; }, MonoTime{std::chrono::seconds(40)});
+  loop_.after(std::chrono::seconds(2), [this] { operate(); });
+  world_.run_for(std::chrono::seconds(40));
   calm_down();
-  step_until([this] { return to_submit_ == 0 && settled(); }, loop_.now() + kCalm);
-  if (witness_.violations().empty()) witness_.check_end();
-  if (!witness_.violations().empty()) tell_state();
-  for (const auto& [id, disk] : disks_) {
-    if (witness_.violations().empty() && !disk.contents.results.empty()) {
-      return {{id + "'s spool still holds " + std::to_string(disk.contents.results.size()) + " results"},
-              steps_,
-              0,
-              0,
-              {}};
-    }
+  world_.run_until([this] { return to_submit_ == 0 && world_.settled(); }, kCalm);
+  Witness& witness = world_.witness;
+  if (witness.violations().empty()) witness.check_end();
+  for (const auto& [id, disk] : world_.disks) {
+    if (witness.violations().empty() && !disk.contents.results.empty())
+      witness.violate(id + "'s spool still holds " + std::to_string(disk.contents.results.size()) +
+                      " results");
   }
-  return {witness_.violations(), steps_, witness_.accepted_count(), witness_.runs(),
+  if (!witness.violations().empty()) world_.tell_state();
+  return {witness.violations(), world_.steps, witness.accepted_count(), witness.runs(),
           loop_.now().time_since_epoch()};
 }
 
 }  // namespace
 
-std::vector<PlantedBugCase> all_planted_bugs() {
-  return {{PlantedBug::skip_the_fence, "skip_the_fence", 100},
-          {PlantedBug::answer_before_commit, "answer_before_commit", 50},
-          {PlantedBug::forget_the_spool, "forget_the_spool", 300},
-          {PlantedBug::reuse_an_attempt_number, "reuse_an_attempt_number", 20},
-          {PlantedBug::forget_a_completion, "forget_a_completion", 20},
-          {PlantedBug::keep_replaced_frames, "keep_replaced_frames", 300},
-          {PlantedBug::repeat_a_dispatch, "repeat_a_dispatch", 50},
-          {PlantedBug::empty_inventory, "empty_inventory", 50}};
+std::string_view to_string(Trouble trouble) {
+  return kTroubleNames.at(static_cast<std::size_t>(trouble));
+}
+
+std::vector<Trouble> all_troubles() {
+  std::vector<Trouble> all;
+  for (std::size_t i = 0; i < kTroubleNames.size(); ++i) all.push_back(static_cast<Trouble>(i));
+  return all;
 }
 
 SimReport run_simulation(const SimOptions& options) {
   auto simulation = std::make_unique<Simulation>(options);
   return simulation->run();
+}
+
+SimOptions shrink(SimOptions options) {
+  options.trace = false;
+  const auto breaks = [](const SimOptions& smaller) { return !run_simulation(smaller).violations.empty(); };
+  for (const Trouble trouble : all_troubles()) {
+    SimOptions smaller = options;
+    smaller.without.insert(trouble);
+    if (breaks(smaller)) options = smaller;
+  }
+  for (std::size_t tasks = 64; tasks > 0; tasks /= 2) {
+    SimOptions smaller = options;
+    smaller.most_tasks = std::min(options.most_tasks, tasks);
+    if (!breaks(smaller)) break;
+    options = smaller;
+  }
+  return options;
 }
 
 }  // namespace ringmaster

@@ -45,6 +45,11 @@ std::vector<std::shared_ptr<SimNetwork::Channel>> SimNetwork::channels_between(c
   return found;
 }
 
+void SimNetwork::cut(const std::string& from, const std::string& to) {
+  if (!cuts_.insert({from, to}).second) return;
+  for (auto& channel : channels_between(from, to)) watch_cut(channel);
+}
+
 void SimNetwork::heal(const std::string& from, const std::string& to) {
   if (cuts_.erase({from, to}) == 0) return;
   for (auto& channel : channels_between(from, to)) {
@@ -61,6 +66,41 @@ void SimNetwork::heal_all() {
 
 void SimNetwork::reset(const std::string& a, const std::string& b) {
   for (auto& channel : channels_between(a, b)) break_channel(channel, "connection reset");
+}
+
+bool SimNetwork::Hold::is(const std::string& from, const std::string& receiver) const {
+  return channel->ends[1 - to].address == from && channel->ends[to].address == receiver;
+}
+
+void SimNetwork::hold(const std::string& from, const std::string& to) {
+  for (auto& channel : channels_between(from, to)) {
+    holds_.push_back({channel, channel->ends[0].address == to ? 0 : 1, {}});
+  }
+}
+
+void SimNetwork::release(const std::string& from, const std::string& to) {
+  std::deque<Hold> released;
+  for (Hold& hold : std::exchange(holds_, {}))
+    (hold.is(from, to) ? released : holds_).push_back(std::move(hold));
+  for (Hold& hold : released) {
+    for (Message& message : hold.messages) transmit(hold.channel, hold.to, std::move(message));
+  }
+}
+
+std::size_t SimNetwork::held(const std::string& from, const std::string& to) const {
+  std::size_t count = 0;
+  for (const Hold& hold : holds_) count += hold.is(from, to) ? hold.messages.size() : 0;
+  return count;
+}
+
+// True: it waits there.
+bool SimNetwork::keep(const std::shared_ptr<Channel>& channel, int to, Message& message) {
+  for (Hold& hold : holds_) {
+    if (hold.channel != channel || hold.to != to) continue;
+    hold.messages.push_back(std::move(message));
+    return true;
+  }
+  return false;
 }
 
 void SimNetwork::connect(SimLinks& from, const std::string& node_id, Role role, const std::string& address) {
@@ -94,6 +134,7 @@ void SimNetwork::connect(SimLinks& from, const std::string& node_id, Role role, 
 }
 
 void SimNetwork::transmit(const std::shared_ptr<Channel>& channel, int to, Message message) {
+  if (keep(channel, to, message)) return;
   End& end = channel->ends[to];
   if (!end.stalled.empty() || is_cut(channel->ends[1 - to].address, end.address)) {
     if (end.stalled.empty()) watch_cut(channel);
@@ -109,6 +150,7 @@ void SimNetwork::transmit(const std::shared_ptr<Channel>& channel, int to, Messa
 void SimNetwork::arrive(const std::shared_ptr<Channel>& channel, int to, Message message) {
   End& end = channel->ends[to];
   if (end.owner == nullptr || (!end.up && !faults.keep_replaced)) return;
+  if (keep(channel, to, message)) return;
   if (is_cut(channel->ends[1 - to].address, end.address)) {
     if (end.stalled.empty()) watch_cut(channel);
     end.stalled.push_back(std::move(message));
@@ -174,10 +216,10 @@ SimLinks::SimLinks(SimNetwork& network, Loop& node_loop, LinkHandler& handler, R
 
 SimLinks::~SimLinks() {
   network_.listeners_.erase(address_);
-  for (auto& [link, place] : links_) {
-    place.first->ends[place.second].owner = nullptr;
-    network_.break_channel(place.first, "connection reset by peer");
+  for (auto& [weak, end] : ends_) {
+    if (const auto channel = weak.lock()) channel->ends[end].owner = nullptr;
   }
+  for (auto& [link, place] : links_) network_.break_channel(place.first, "connection reset by peer");
 }
 
 void SimLinks::dial(Role role, const std::string& node_id, const std::string& address) {
@@ -221,6 +263,8 @@ void SimLinks::attach(std::shared_ptr<SimNetwork::Channel> channel, int end) {
   mine.up = true;
   by_peer_[key] = mine.link;
   links_[mine.link] = {channel, end};
+  std::erase_if(ends_, [](const auto& known) { return known.first.expired(); });
+  ends_.emplace_back(channel, end);
   loop_.post([this, channel, end] {
     const SimNetwork::End& up = channel->ends[end];
     handler_.on_link_up(up.link, up.peer);  // even if it is down again: on_link_down follows

@@ -39,12 +39,18 @@ class SimNetwork {
   std::function<void(const std::string& from, const std::string& to, const Message&)> observer;
 
   // Cuts or heals one direction between two addresses. Cut channels die after the dead-peer time-out.
-  void cut(const std::string& from, const std::string& to) { cuts_.insert({from, to}); }
+  void cut(const std::string& from, const std::string& to);
   void heal(const std::string& from, const std::string& to);
   void heal_all();
   bool is_cut(const std::string& from, const std::string& to) const { return cuts_.contains({from, to}); }
   // Breaks every channel between two addresses.
   void reset(const std::string& a, const std::string& b);
+  // Messages of one direction wait in a buffer of the channels that are up now, and nobody takes those for
+  // dead. release() lets them travel on; what came of their channel meanwhile decides whether they are read.
+  void hold(const std::string& from, const std::string& to);
+  void release(const std::string& from, const std::string& to);
+  // How many wait so.
+  std::size_t held(const std::string& from, const std::string& to) const;
 
  private:
   friend class SimLinks;
@@ -62,6 +68,12 @@ class SimNetwork {
     End ends[2];
     bool broken = false;
   };
+  struct Hold {
+    std::shared_ptr<Channel> channel;
+    int to = 0;  // the receiver's end
+    std::deque<Message> messages;
+    bool is(const std::string& from, const std::string& receiver) const;
+  };
 
   Duration delay();
   double chance();
@@ -69,6 +81,7 @@ class SimNetwork {
   void transmit(const std::shared_ptr<Channel>& channel, int to, Message message);
   void arrive(const std::shared_ptr<Channel>& channel, int to, Message message);
   void break_channel(const std::shared_ptr<Channel>& channel, const std::string& reason);
+  bool keep(const std::shared_ptr<Channel>& channel, int to, Message& message);
   void watch_cut(const std::shared_ptr<Channel>& channel);
   std::vector<std::shared_ptr<Channel>> channels_between(const std::string& a, const std::string& b);
 
@@ -76,6 +89,7 @@ class SimNetwork {
   std::map<std::string, SimLinks*> listeners_;  // by address
   std::vector<std::weak_ptr<Channel>> channels_;
   std::set<std::pair<std::string, std::string>> cuts_;
+  std::deque<Hold> holds_;
   LinkId last_link_ = 0;
 };
 
@@ -114,6 +128,7 @@ class SimLinks final : public Links {
   std::map<PeerKey, Dial> dials_;
   std::map<LinkId, std::pair<std::shared_ptr<SimNetwork::Channel>, int>> links_;
   std::map<PeerKey, LinkId> by_peer_;
+  std::vector<std::pair<std::weak_ptr<SimNetwork::Channel>, int>> ends_;  // all that may still know us
   struct Call {
     LinkId link = 0;
     ApiResponder respond;

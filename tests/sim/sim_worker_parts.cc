@@ -2,7 +2,22 @@
 
 #include <algorithm>
 
+#include <glog/logging.h>
+
 namespace ringmaster {
+
+namespace {
+// What its spec says; none: whatever comes.
+std::optional<Duration> sleep_of(const Dispatch& attempt) {
+  constexpr std::string_view kKey = "\"sleep\":\"";
+  const auto at = attempt.spec.find(kKey);
+  if (at == std::string::npos) return std::nullopt;
+  const auto begin = at + kKey.size();
+  const auto sleep = parse_duration(attempt.spec.substr(begin, attempt.spec.find('"', begin) - begin));
+  CHECK(sleep) << sleep.error().message;
+  return *sleep;
+}
+}  // namespace
 
 Spool::Contents SimSpool::load() {
   if (disk_.forgets_results) disk_.contents.results.clear();
@@ -24,14 +39,14 @@ Result<> SimSpool::append(const std::vector<ResultReport>& results) {
 }
 
 Result<> SimSpool::note_epochs(const std::vector<ShardEpoch>& epochs) {
-  for (const ShardEpoch& noted : epochs) {
-    auto& known = disk_.contents.epochs;
-    const auto it =
-        std::find_if(known.begin(), known.end(), [&](const auto& e) { return e.shard == noted.shard; });
-    if (it == known.end()) {
-      known.push_back(noted);
-    } else {
-      it->epoch = std::max(it->epoch, noted.epoch);
+  for (auto* known : {&disk_.contents.epochs, &disk_.told}) {
+    for (const ShardEpoch& noted : epochs) {
+      const auto it = std::ranges::find(*known, noted.shard, &ShardEpoch::shard);
+      if (it == known->end()) {
+        known->push_back(noted);
+      } else {
+        it->epoch = std::max(it->epoch, noted.epoch);
+      }
     }
   }
   return {};
@@ -48,51 +63,115 @@ void SimSpool::forget(const std::vector<Token>& tokens) {
   });
 }
 
-SimRunner::SimRunner(Loop& loop, Witness& witness, std::string worker, Incarnation incarnation)
-    : loop_(loop), witness_(witness), worker_(std::move(worker)), incarnation_(incarnation) {}
+SimRunner::SimRunner(Loop& daemon, Loop& supervisor, Loop& world, Witness& witness, SimDisk& disk,
+                     std::string worker, Incarnation incarnation)
+    : daemon_(daemon),
+      supervisor_(supervisor),
+      world_(world),
+      witness_(witness),
+      disk_(disk),
+      worker_(std::move(worker)),
+      incarnation_(incarnation) {
+  witness_.came_up(incarnation_, disk_.told);
+}
 
 SimRunner::~SimRunner() {
-  witness_.worker_died(worker_, incarnation_);
+  if (running_.empty()) return;
+  const Duration life = shortest_orphan_life + up_to(longest_orphan_life - shortest_orphan_life);
+  disk_.busy_until = std::max(disk_.busy_until, world_.now() + life);
+  world_.after(life, [&witness = witness_, worker = worker_, incarnation = incarnation_] {
+    witness.worker_died(worker, incarnation);
+  });
 }
 
 void SimRunner::start(Dispatch attempt) {
   const Token token = attempt.token;
+  const bool leased = attempt.on_worker_lost == OnWorkerLost::rerun_after_lease;
+  if (leased && enforces_leases && leases_[token.task.shard()] <= supervisor_.now()) {
+    AttemptResult refused;
+    refused.outcome = Outcome::lost;
+    refused.started_at = refused.finished_at = daemon_.wall_now();
+    refused.message = "simulated start without a lease";
+    daemon_.post([this, token, refused = std::move(refused)]() mutable {
+      handler_->on_attempt_finished(token, std::move(refused));
+    });
+    return;
+  }
   Running& running = running_[token.task];
   running.token = token;
-  running.started_at = loop_.wall_now();
-  running.timer = std::make_unique<Timer>(loop_);
+  running.started_at = daemon_.wall_now();
+  running.leased = leased;
+  running.end = std::make_unique<Timer>(daemon_);
+  running.supervised = std::make_unique<Timer>(supervisor_);
   witness_.began(token, attempt.on_worker_lost, worker_, incarnation_);
-  const bool fails = static_cast<double>(loop_.random() % 1000) < fail_share * 1000;
+  bool fails = static_cast<double>(daemon_.random() % 1000) < fail_share * 1000;
   // Most are short; some outlive the time after which a `running` mark is written, a few the verdicts on
   // workers.
-  Duration takes{static_cast<std::int64_t>(loop_.random() % static_cast<std::uint64_t>(longest.count()))};
-  if (loop_.random() % 8 == 0) takes *= 10;
-  if (loop_.random() % 8 == 0) takes *= 6;
-  loop_.post([this, token, at = running.started_at] {
-    if (running_.contains(token.task)) handler_->on_attempt_started(token, at);
-  });
-  running.timer->start(takes,
-                       [this, token, fails] { finish(token, fails ? Outcome::failed : Outcome::succeeded); });
+  Duration takes = up_to(longest);
+  if (daemon_.random() % 8 == 0) takes *= 10;
+  if (daemon_.random() % 8 == 0) takes *= 6;
+  if (const auto sleep = sleep_of(attempt)) {
+    takes = *sleep;
+    fails = false;
+  }
+  daemon_.post([this, token, at = running.started_at] { handler_->on_attempt_started(token, at); });
+  running.end->start(takes,
+                     [this, token, fails] { die(token, fails ? Outcome::failed : Outcome::succeeded); });
+  if (leased && enforces_leases) watch_lease(running);
 }
 
 void SimRunner::kill(Token token) {
   const auto it = running_.find(token.task);
-  if (it == running_.end() || !(it->second.token == token) || it->second.killed) return;
-  it->second.killed = true;
-  it->second.timer->start(std::chrono::milliseconds(20),
-                          [this, token] { finish(token, Outcome::cancelled); });
+  if (it == running_.end() || !(it->second.token == token) || it->second.stopping) return;
+  stop(it->second, std::chrono::milliseconds(20), Outcome::cancelled);
 }
 
-void SimRunner::finish(Token token, Outcome outcome) {
-  auto node = running_.extract(token.task);
+void SimRunner::extend_lease(ShardId shard, MonoTime until) {
+  MonoTime& end = leases_[shard];
+  if (end <= supervisor_.now()) {  // what lived under a lease that has passed does not under the next
+    for (auto& [task, running] : running_) {
+      if (task.shard() == shard) stop_for_lease(running);
+    }
+  }
+  end = std::max(end, until);
+}
+
+void SimRunner::watch_lease(Running& running) {
+  const ShardId shard = running.token.task.shard();
+  running.supervised->start(leases_[shard] - supervisor_.now(), [this, &running, shard] {
+    if (leases_[shard] > supervisor_.now()) return watch_lease(running);  // it has grown
+    stop_for_lease(running);
+  });
+}
+
+void SimRunner::stop_for_lease(Running& running) {
+  if (enforces_leases && running.leased && !running.stopping)
+    stop(running, up_to(longest_lease_kill), Outcome::lost);
+}
+
+void SimRunner::stop(Running& running, Duration takes, Outcome outcome) {
+  running.stopping = true;
+  running.end->stop();
+  running.supervised->start(takes, [this, token = running.token, outcome] { die(token, outcome); });
+}
+
+void SimRunner::die(Token token, Outcome outcome) {
+  const auto node = running_.extract(token.task);
   witness_.ended(token, worker_, incarnation_);
   AttemptResult result;
   result.outcome = outcome;
   result.exit_code = outcome == Outcome::failed ? 1 : 0;
   result.started_at = node.mapped().started_at;
-  result.finished_at = loop_.wall_now();
+  result.finished_at = daemon_.wall_now();
   if (outcome != Outcome::succeeded) result.message = "simulated " + std::string(to_string(outcome));
-  handler_->on_attempt_finished(token, std::move(result));
+  daemon_.post([this, token, result = std::move(result)]() mutable {
+    handler_->on_attempt_finished(token, std::move(result));
+  });
+}
+
+Duration SimRunner::up_to(Duration most) {
+  return Duration{
+      static_cast<std::int64_t>(supervisor_.random() % static_cast<std::uint64_t>(most.count() + 1))};
 }
 
 }  // namespace ringmaster

@@ -13,9 +13,13 @@
 
 namespace ringmaster {
 
-// What is on a worker's disk. It outlives the worker's processes.
+// What is on a worker's disk, and what else outlives its daemon.
 struct SimDisk {
   Spool::Contents contents;
+  // Attempts of an earlier life still die until then. The next one waits for its predecessor's supervisor: it
+  // must not start before.
+  MonoTime busy_until{};
+  std::vector<ShardEpoch> told;  // the highest that its daemons were ever told, whatever they forget
   bool forgets_results = false;  // planted: the spool is forgotten in a crash
   bool forgets_epochs = false;   // planted
 };
@@ -37,34 +41,56 @@ class SimSpool final : public Spool {
   Witness& witness_;
 };
 
-// Attempts that take random time. They die with the worker's process.
+// Attempts that take random time, or what their spec says ({"sleep":"20s"}: then they succeed), and the
+// supervisor over them. That lives on `supervisor`'s loop: it stops
+// attempts, and keeps their leases, while the daemon is frozen, which hears of it on its own loop afterwards.
+// When the daemon dies, the supervisor takes a while to kill them, in the time of `world`, which `disk` and
+// `witness` outlive. By itself an attempt ends in the daemon's time only: a freeze makes it long, which is
+// the harder case.
 class SimRunner final : public Runner {
  public:
-  SimRunner(Loop& loop, Witness& witness, std::string worker, Incarnation incarnation);
+  SimRunner(Loop& daemon, Loop& supervisor, Loop& world, Witness& witness, SimDisk& disk, std::string worker,
+            Incarnation incarnation);
   ~SimRunner() override;
 
   void set_handler(RunnerHandler& handler) override { handler_ = &handler; }
   void start(Dispatch attempt) override;
   void kill(Token token) override;
+  void extend_lease(ShardId shard, MonoTime until) override;
 
-  double fail_share = 0.1;  // of attempts that exit with 1
+  bool enforces_leases = true;  // false: planted
+  double fail_share = 0.1;      // of attempts that exit with 1
   Duration longest = std::chrono::milliseconds(300);
+  Duration longest_lease_kill = std::chrono::milliseconds(200);  // from the end of a lease to a death
+  // From the daemon's death to its attempts'.
+  Duration shortest_orphan_life{0}, longest_orphan_life = std::chrono::milliseconds(300);
 
  private:
-  void finish(Token token, Outcome outcome);
-
   struct Running {
     Token token;
     WallTime started_at;
-    std::unique_ptr<Timer> timer;
-    bool killed = false;
+    bool leased = false;
+    bool stopping = false;
+    std::unique_ptr<Timer> end;         // by itself; on the daemon's loop
+    std::unique_ptr<Timer> supervised;  // its lease's end as known when it was set, then its death
   };
-  Loop& loop_;
+
+  Duration up_to(Duration most);
+  void watch_lease(Running& running);
+  void stop_for_lease(Running& running);
+  void stop(Running& running, Duration takes, Outcome outcome);
+  void die(Token token, Outcome outcome);
+
+  Loop& daemon_;
+  Loop& supervisor_;
+  Loop& world_;
   Witness& witness_;
+  SimDisk& disk_;
   const std::string worker_;
   const Incarnation incarnation_;
   RunnerHandler* handler_ = nullptr;
   std::map<TaskId, Running> running_;
+  std::map<ShardId, MonoTime> leases_;  // their ends
 };
 
 }  // namespace ringmaster

@@ -69,6 +69,12 @@ std::string tell(const Message& message) {
           return tell_all("result", m.items);
         } else if constexpr (std::is_same_v<T, WorkerStatus>) {
           return "credit " + std::to_string(m.credit_limit) + (m.draining ? ", draining" : "");
+        } else if constexpr (std::is_same_v<T, LeaseGrant>) {
+          return "lease from " + std::to_string(m.status_sent_at.time_since_epoch().count());
+        } else if constexpr (std::is_same_v<T, RelayedResults>) {
+          return tell_all("relayed for " + m.worker + ": result", m.items);
+        } else if constexpr (std::is_same_v<T, RelayedAcks>) {
+          return tell_all("relayed to " + m.worker + ": acknowledge", m.items);
         } else {
           return tell_all("started", m.items);
         }

@@ -26,8 +26,20 @@ void Witness::began(const Token& token, OnWorkerLost policy, const std::string& 
   if (!begun_.insert({token.task, token.epoch, token.attempt}).second)
     violate(what + ": this token ran before");
   if (spool_counts_ && spooled_.contains(token.task)) violate(what + " though its success was in a spool");
+  const auto& told = told_[incarnation];
+  const auto epoch = std::ranges::find(told, token.task.shard(), &ShardEpoch::shard);
+  if (epoch != told.end() && token.epoch < epoch->epoch)
+    violate(what + " though that worker was told epoch " + std::to_string(epoch->epoch) +
+            " in a former life");
   const int number = ++runs_of_[token.task];
   std::vector<Run>& running = running_[token.task];
+  if (const auto cancel = cancels_.find(token.task);
+      cancel != cancels_.end() && token.attempt > cancel->second) {
+    violate(what + " though a cancel was committed before that attempt was made");
+  }
+  if (ends_.contains(token.task) && policy != OnWorkerLost::rerun) {
+    violate(what + " though its task has ended");
+  }
   if (!running.empty()) {
     const std::string other =
         what + " while " + text(running.front().token) + " runs on " + running.front().worker;
@@ -37,6 +49,21 @@ void Witness::began(const Token& token, OnWorkerLost policy, const std::string& 
   if (policy == OnWorkerLost::fail && number > 1) violate(what + ": an at-most-once task runs again");
   if (!reruns_allowed_ && token.attempt < number) violate(what + ": an attempt number ran twice");
   running.push_back({token, worker, incarnation});
+}
+
+void Witness::cancel_promised(TaskId id) {
+  const auto task = database_.tasks().find(id);
+  if (task != database_.tasks().end()) cancels_.emplace(id, task->second.row.attempt);
+}
+
+void Witness::came_up(Incarnation incarnation, const std::vector<ShardEpoch>& told) {
+  told_[incarnation] = told;
+}
+
+bool Witness::runs_on(TaskId id, const std::string& worker) const {
+  const auto runs = running_.find(id);
+  if (runs == running_.end()) return false;
+  return std::ranges::any_of(runs->second, [&](const Run& run) { return run.worker == worker; });
 }
 
 void Witness::ended(const Token& token, const std::string& worker, Incarnation incarnation) {
@@ -64,6 +91,17 @@ void Witness::check_step() {
     if (!is_terminal(view.row.state)) violate(to_string(id) + " is in history without an end");
     const End end{view.row.state, view.row.attempt, view.finished_at};
     const auto [known, fresh] = ends_.emplace(id, end);
+    // Whatever must not overlap ends only when nothing of it runs any more: what follows may rely on that.
+    if (fresh && view.row.task.on_worker_lost == OnWorkerLost::rerun_after_lease && running_.contains(id)) {
+      violate(to_string(id) + " has ended while " + text(running_.at(id).front().token) + " still runs");
+    }
+    // Such an end is a worker's word on that attempt.
+    const Token token{id, view.row.epoch, view.row.attempt};
+    const bool reported = end.state == TaskState::succeeded || end.state == TaskState::failed;
+    if (fresh && reported && running_.contains(id) &&
+        std::ranges::find(running_.at(id), token, &Run::token) != running_.at(id).end()) {
+      violate(to_string(id) + " has ended by " + text(token) + ", which still runs");
+    }
     if (!fresh && !(known->second == end)) {
       violate(to_string(id) + " ended twice: " + std::string(to_string(known->second.state)) +
               " by attempt " + std::to_string(known->second.attempt) + ", then " +

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/messages.h"
 #include "base/task.h"
 #include "sql/memory_database.h"
 
@@ -23,8 +24,13 @@ class Witness {
   // ---- told by the simulated parts ----
   void accepted(TaskId id, const NewTask& task);  // a client got this id
   void began(const Token& token, OnWorkerLost policy, const std::string& worker, Incarnation incarnation);
+  // A client was told that its cancel is committed: no further attempt of the task is made.
+  void cancel_promised(TaskId id);
   void ended(const Token& token, const std::string& worker, Incarnation incarnation);
   void worker_died(const std::string& worker, Incarnation incarnation);
+  // This life of a worker is told the epochs that its predecessors were told: nothing that it hears may begin
+  // under a lower one.
+  void came_up(Incarnation incarnation, const std::vector<ShardEpoch>& told);
   void spooled(const Token& token) { spooled_.insert(token.task); }  // a success is on a worker's disk
   // In this run a spooled success always reaches a master in time: its task may not run again.
   void expect_spooled_results() { spool_counts_ = true; }
@@ -41,6 +47,7 @@ class Witness {
   std::size_t accepted_count() const { return accepted_.size(); }
   std::size_t runs() const { return runs_; }
   std::size_t running() const { return running_.size(); }
+  bool runs_on(TaskId id, const std::string& worker) const;
 
  private:
   struct Run {
@@ -60,7 +67,9 @@ class Witness {
   std::map<TaskId, std::vector<Run>> running_;
   std::set<std::tuple<TaskId, Epoch, Attempt>> begun_;
   std::map<TaskId, int> runs_of_;
+  std::map<Incarnation, std::vector<ShardEpoch>> told_;  // to a worker's former lives
   std::map<TaskId, End> ends_;
+  std::map<TaskId, Attempt> cancels_;  // with the attempt that the task had then
   std::size_t runs_ = 0;
   std::set<TaskId> spooled_;
   bool spool_counts_ = false;

@@ -61,14 +61,30 @@ std::vector<Write> writes() {
                      EXPECT_EQ(rows.integer(0, 0) == 1, !rows.is_null(0, 1)) << "it says whether it held";
                      return !rows.is_null(0, 1);
                    }};
-  return {
-      take,
-      write_of(s.accept, accept_columns(), make_row(256), false),
-      write_of(s.accept_plain, accept_columns(), make_row(512), true),
-      write_of(s.mark_running, mark_columns(), RunningMark{{TaskId{256}, 1, 1}, "w1", {9}, kStart}, false),
-      write_of(s.retry, retry_columns(), make_retry(256), false),
-      write_of(s.complete, complete_columns(), make_completion(256, 2), false),
-      write_of(s.complete_plain, complete_columns(), make_completion(512), true)};
+  // It answers whether the fence held, which is not whether it changed anything.
+  const Write late{"keep_late", [&s](RawSession& session, const Stamp& stamp) {
+                     PgParams params = stamp.params();
+                     put_columns<LateResult>(params, late_columns(), {{{TaskId{256}, 1, 1}, "w1", {}}},
+                                             false);
+                     const bool held = session.run(s.keep_late.sql, params).size() == 1;
+                     const PgRows kept = session.run("SELECT count(*) FROM ringmaster.late_result");
+                     EXPECT_EQ(held, kept.integer(0, 0) == 1) << "it says whether it held";
+                     return held;
+                   }};
+  const Write prove{"prove", [&s](RawSession& session, const Stamp& stamp) {
+                      return session.run(s.prove.sql, stamp.params()).size() == 1;
+                    }};
+  return {take,
+          late,
+          prove,
+          write_of(s.accept, accept_columns(), make_row(256), false),
+          write_of(s.accept_plain, accept_columns(), make_row(512), true),
+          write_of(s.mark_running, mark_columns(), RunningMark{{TaskId{256}, 1, 1}, "w1", {9}, kStart, {}},
+                   false),
+          write_of(s.retry, retry_columns(), make_retry(256), false),
+          write_of(s.control, control_columns(), TaskControl{.id = {256}, .cancel = true}, false),
+          write_of(s.complete, complete_columns(), make_completion(256, 2), false),
+          write_of(s.complete_plain, complete_columns(), make_completion(512), true)};
 }
 
 class PgFence : public testing::Test {
@@ -79,6 +95,12 @@ class PgFence : public testing::Test {
       return std::stol(world_.query(std::string("SELECT ") + column + " FROM ringmaster.fence LIMIT 1"));
     };
     stamp_ = {master_.incarnation(), static_cast<int>(number("connection")), number("generation")};
+  }
+
+  bool a_statement_waits_for_a_row() {
+    return world_.run_until([&] {
+      return world_.query("SELECT count(*) FROM pg_locks WHERE NOT granted AND database IS NULL") != "0";
+    });
   }
 
   PgWorld world_;
@@ -123,14 +145,69 @@ TEST_F(PgFence, AWriteThatWaitedForAReleaseDoesNothing) {
   EXPECT_FALSE(releasing.run(pg_statements().release_shards.sql, params).is_null(0, 0));
   std::optional<Result<>> answer;
   master_.store().accept({make_row(256)}, [&](Result<> result) { answer = std::move(result); });
-  ASSERT_TRUE(world_.run_until([&] {
-    return world_.query("SELECT count(*) FROM pg_locks WHERE NOT granted AND database IS NULL") != "0";
-  }));
+  ASSERT_TRUE(a_statement_waits_for_a_row());
   releasing.run("COMMIT");
   ASSERT_TRUE(world_.run_until([&] { return answer.has_value(); }));
   ASSERT_FALSE(*answer);
   EXPECT_EQ(answer->error().code, ErrorCode::fenced);
   EXPECT_EQ(world_.query("SELECT count(*) FROM ringmaster.task"), "0");
+}
+
+TEST_F(PgFence, AProofThatWaitedForATakeOverIsNone) {
+  RawSession taking_over(world_);
+  taking_over.run("BEGIN");
+  taking_over.run("DELETE FROM ringmaster.fence WHERE incarnation = 1");
+  std::optional<Result<>> answer;
+  master_.store().prove([&](Result<> result) { answer = std::move(result); });
+  ASSERT_TRUE(a_statement_waits_for_a_row());
+  EXPECT_FALSE(answer);
+  taking_over.run("COMMIT");
+  ASSERT_TRUE(world_.run_until([&] { return answer.has_value(); }));
+  ASSERT_FALSE(*answer);
+  EXPECT_EQ(answer->error().code, ErrorCode::fenced);
+}
+
+// So that it waits for a synchronous standby, as every write does.
+TEST_F(PgFence, AProofTakesATransactionId) {
+  const PgRows proof = RawSession(world_).run(pg_statements().prove.sql, stamp_.params());
+  ASSERT_EQ(proof.size(), 1);
+  EXPECT_EQ(world_.query("SELECT pg_xact_status('" + std::string(proof.text(0, 0)) + "')"), "committed");
+}
+
+// Both waited for the row that a cancel was changing, and look at it again.
+TEST_F(PgFence, WhatWaitedForACancelIsCancelling) {
+  ASSERT_TRUE(master_.accept({make_row(256)}));
+  const std::string cancel = "UPDATE ringmaster.task SET cancel_requested_at = now()";
+  for (const bool marks : {false, true}) {
+    world_.query("UPDATE ringmaster.task SET cancel_requested_at = NULL");
+    RawSession cancelling(world_);
+    cancelling.run("BEGIN");
+    cancelling.run(cancel);
+    std::optional<Result<std::vector<WriteFate>>> fates;
+    const auto keep = [&](Result<std::vector<WriteFate>> answer) { fates = std::move(answer); };
+    if (marks) {
+      master_.store().mark_running({{{TaskId{256}, 1, 1}, "w1", {9}, {}, {}}}, keep);
+    } else {
+      master_.store().retry({make_retry(256)}, keep);
+    }
+    ASSERT_TRUE(a_statement_waits_for_a_row());
+    cancelling.run("COMMIT");
+    ASSERT_TRUE(world_.run_until([&] { return fates.has_value(); }));
+    EXPECT_THAT(**fates, testing::ElementsAre(WriteFate::cancelling));
+  }
+  EXPECT_EQ(world_.query("SELECT attempt || coalesce(worker, '') FROM ringmaster.task"), "1");
+}
+
+TEST_F(PgFence, TheFirstCancelsTimeIsKept) {
+  ASSERT_TRUE(master_.accept({make_row(256)}));
+  ASSERT_TRUE(master_.control({{TaskId{256}}}));
+  const std::string question = "SELECT cancel_requested_at FROM ringmaster.task";
+  const std::string first = world_.query(question);
+  EXPECT_NE(first, "");
+  ASSERT_TRUE(master_.control({{TaskId{256}}}));
+  EXPECT_EQ(world_.query(question), first);
+  ASSERT_TRUE(master_.complete({make_completion(256, 1, TaskState::cancelled)}));
+  EXPECT_EQ(world_.query("SELECT cancel_requested_at FROM ringmaster.task_history"), first);
 }
 
 TEST_F(PgFence, AMasterThatIsDeclaredDeadWhileItTakesOverDoesNot) {

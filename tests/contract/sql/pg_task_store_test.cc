@@ -299,12 +299,14 @@ TEST_F(PgTaskStoreTest, CompletionsGoOnWhenNobodyMadeAPartition) {
   EXPECT_TRUE(master_->get(TaskId{256}));
 }
 
-TEST_F(PgTaskStoreTest, MarkingATaskRunningIsAHotUpdate) {
+TEST_F(PgTaskStoreTest, MarkingAndCancellingATaskAreHotUpdates) {
   ASSERT_TRUE(master_->accept({make_row(256)}));
-  ASSERT_TRUE(master_->mark({{{TaskId{256}, 1, 1}, "w1", {9}, kStart}}));
+  ASSERT_TRUE(master_->control({{TaskId{256}}}));
+  query("UPDATE ringmaster.task SET cancel_requested_at = NULL");
+  ASSERT_TRUE(master_->mark({{{TaskId{256}, 1, 1}, "w1", {9}, kStart, {}}}));
   kill_backends();  // statistics are flushed when a session ends
   EXPECT_TRUE(becomes(
-      "SELECT n_tup_upd || ' ' || n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'task'", "1 1"));
+      "SELECT n_tup_upd || ' ' || n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'task'", "3 3"));
 }
 
 // ---- plans ----
@@ -368,6 +370,9 @@ TEST_F(PgPlans, NoStatementScansATableOrSortsOverAMillionTasks) {
       {&s.complete_plain, arguments(stamp, width(complete_columns(), true), empty)},
       {&s.retry, arguments(stamp, width(retry_columns(), false), empty)},
       {&s.mark_running, arguments(stamp, width(mark_columns(), false), empty)},
+      {&s.control, arguments(stamp, width(control_columns(), false), empty)},
+      {&s.keep_late, arguments(stamp, width(late_columns(), false), empty)},
+      {&s.prove, "(1, 1, 1)"},
       {&s.fates, "(1, 1, 1, '{}')"},
       {&s.groups, ""},
       {&s.page, "('g1', 0, 0, 1000, now(), '', 1000)"},
@@ -375,6 +380,7 @@ TEST_F(PgPlans, NoStatementScansATableOrSortsOverAMillionTasks) {
       {&s.lookup, "('{}')"},
       {&s.get, "(1)"},
       {&s.list, "(0, '', '', '', '{}', 101)"},
+      {&s.maintain, "(1, 1)"},
   };
   for (const auto& [statement, values] : statements) {
     const std::string text = plan(*statement, values);

@@ -25,6 +25,8 @@ TEST_P(StoreContract, AfterResigningEveryCallIsFencedAndItsShardsAreFree) {
   ASSERT_EQ(master().take({1, 2})->size(), 2u);
   ASSERT_TRUE(master().resign());
   EXPECT_EQ(master().accept({make_row(256)}).error().code, ErrorCode::fenced);
+  EXPECT_EQ(master().control({{TaskId{256}}}).error().code, ErrorCode::fenced);
+  EXPECT_EQ(master().keep_late({{{TaskId{256}, 1, 1}, "w", {}}}).error().code, ErrorCode::fenced);
   EXPECT_EQ(master().groups().error().code, ErrorCode::fenced);
   EXPECT_EQ(master().resign().error().code, ErrorCode::fenced);
   Master other(world(), 2, "m2");
@@ -115,10 +117,16 @@ TEST_P(StoreContract, TakeOverFencesTheDeadAndFreesItsShards) {
   EXPECT_TRUE(world().run_until([&] { return fenced(master().complete({make_completion(257)})); }));
   EXPECT_TRUE(fenced(master().accept({make_row(513)})));
   EXPECT_TRUE(fenced(master().retry({make_retry(257)})));
+  EXPECT_TRUE(fenced(master().mark({{{TaskId{257}, 1, 1}, "w", {9}, {}, {}}})));
+  EXPECT_TRUE(fenced(master().control({{TaskId{257}}})));
+  EXPECT_TRUE(fenced(master().keep_late({{{TaskId{257}, 1, 1}, "w", {}}})));
+  EXPECT_TRUE(fenced(master().prove()));
   EXPECT_TRUE(fenced(master().take({5})));
   EXPECT_TRUE(fenced(master().release({5})));
   EXPECT_TRUE(fenced(master().take_over(Incarnation{2})));
-  EXPECT_TRUE(other.get(TaskId{257}));
+  const auto view = other.get(TaskId{257});
+  ASSERT_TRUE(view);
+  EXPECT_TRUE(view->late.empty() && !view->row.cancel_requested && view->row.worker.empty());
   EXPECT_THAT(*other.take({1}), ElementsAre(ShardEpoch{1, 2}));
 }
 

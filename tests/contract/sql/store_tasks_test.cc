@@ -32,35 +32,6 @@ TaskRow full_row(std::int64_t id) {
   return row;
 }
 
-void expect_equal(const TaskRow& got, const TaskRow& want) {
-  EXPECT_EQ(got.id, want.id);
-  EXPECT_EQ(got.task.ns, want.task.ns);
-  EXPECT_EQ(got.task.kind, want.task.kind);
-  EXPECT_EQ(got.task.group, want.task.group);
-  EXPECT_EQ(got.task.spec, want.task.spec);
-  EXPECT_EQ(got.task.routing_key, want.task.routing_key);
-  EXPECT_EQ(got.task.routing, want.task.routing);
-  EXPECT_EQ(got.task.priority, want.task.priority);
-  EXPECT_EQ(got.task.timeout, want.task.timeout);
-  EXPECT_EQ(got.task.start_deadline, want.task.start_deadline);
-  EXPECT_EQ(got.task.retry, want.task.retry);
-  EXPECT_EQ(got.task.on_worker_lost, want.task.on_worker_lost);
-  EXPECT_EQ(got.task.labels, want.task.labels);
-  EXPECT_EQ(got.task.traceparent, want.task.traceparent);
-  EXPECT_EQ(got.task.created_by, want.task.created_by);
-  EXPECT_EQ(got.rank, want.rank);
-  EXPECT_EQ(got.run_at, want.run_at);
-  EXPECT_EQ(got.created_at, want.created_at);
-  EXPECT_EQ(got.attempt, want.attempt);
-  EXPECT_EQ(got.failures, want.failures);
-  EXPECT_EQ(got.crashes, want.crashes);
-  EXPECT_EQ(got.state, want.state);
-  EXPECT_EQ(got.worker, want.worker);
-  EXPECT_EQ(got.worker_incarnation, want.worker_incarnation);
-  EXPECT_EQ(got.epoch, want.epoch);
-  EXPECT_EQ(got.started_at, want.started_at);
-}
-
 TEST_P(StoreContract, WhatWasAcceptedIsReadBack) {
   ASSERT_TRUE(master().accept({full_row(512), make_row(768)}));
   const auto view = master().get(TaskId{512});
@@ -145,7 +116,7 @@ TEST_P(StoreContract, ARetryRecordsTheAttemptAndWhenTheNextMayRun) {
   TaskRow row = full_row(256);
   row.task.group = "default";
   ASSERT_TRUE(master().accept({row}));
-  ASSERT_THAT(*master().mark({{{TaskId{256}, 1, 1}, "w1", {9}, kStart}}), ElementsAre(applied));
+  ASSERT_THAT(*master().mark({{{TaskId{256}, 1, 1}, "w1", {9}, kStart, {}}}), ElementsAre(applied));
   Retry first = make_retry(256);
   first.result.message = std::string("bad \xff byte and \0 nul", 20);
   first.result.output_tail = std::string("\0\xff tail", 7);
@@ -205,24 +176,66 @@ TEST_P(StoreContract, TheAttemptLogKeepsTheLatestHundred) {
 
 TEST_P(StoreContract, AMarkRecordsTheWorkerAndADispatchIsNotYetRunning) {
   ASSERT_TRUE(master().accept({make_row(256)}));
-  ASSERT_THAT(*master().mark({{{TaskId{256}, 4, 1}, "w1", {9}, {}}}), ElementsAre(applied));
+  ASSERT_THAT(*master().mark({{{TaskId{256}, 4, 1}, "w1", {9}, {}, {}}}), ElementsAre(applied));
   TaskRow row = master().get(TaskId{256})->row;
   EXPECT_EQ(row.state, TaskState::ready);
   EXPECT_EQ(row.worker, "w1");
   EXPECT_EQ(row.worker_incarnation, Incarnation{9});
   EXPECT_EQ(row.epoch, 4);
   EXPECT_FALSE(row.started_at);
-  const RunningMark running{{TaskId{256}, 4, 1}, "w1", {9}, kStart};
+  const RunningMark running{{TaskId{256}, 4, 1}, "w1", {9}, kStart, {9}};
   ASSERT_THAT(*master().mark({running}), ElementsAre(applied));
   EXPECT_THAT(*master().mark({running}), ElementsAre(applied));
   row = master().get(TaskId{256})->row;
   EXPECT_EQ(row.state, TaskState::running);
   EXPECT_EQ(row.started_at, kStart);
-  EXPECT_THAT(*master().mark({{{TaskId{256}, 3, 1}, "w0", {8}, kStart},
-                              {{TaskId{256}, 4, 2}, "w1", {9}, kStart},
-                              {{TaskId{512}, 4, 1}, "w1", {9}, kStart}}),
+  EXPECT_THAT(*master().mark({{{TaskId{256}, 3, 1}, "w0", {8}, kStart, {9}},
+                              {{TaskId{256}, 4, 2}, "w1", {9}, kStart, {9}},
+                              {{TaskId{512}, 4, 1}, "w1", {9}, kStart, {}}}),
               ElementsAre(stale, stale, absent));
   EXPECT_EQ(master().get(TaskId{256})->row.worker, "w1");
+  ASSERT_THAT(*master().complete({make_completion(256)}), ElementsAre(applied));
+  EXPECT_THAT(*master().mark({running}), ElementsAre(stale));
+}
+
+// The first record came back unknown, its worker was busy, another one got the task: should the first be
+// repeated now, the row must not say that it is on the first worker.
+TEST_P(StoreContract, AMarkComparesWithTheLifeRecordedBefore) {
+  ASSERT_TRUE(master().accept({make_row(256)}));
+  const RunningMark first{{TaskId{256}, 4, 1}, "w1", {9}, {}, {}};
+  const RunningMark second{{TaskId{256}, 4, 1}, "w2", {8}, {}, {9}};
+  EXPECT_THAT(*master().mark({second}), ElementsAre(stale)) << "nothing is recorded yet";
+  ASSERT_THAT(*master().mark({first}), ElementsAre(applied));
+  ASSERT_THAT(*master().mark({second}), ElementsAre(applied));
+  EXPECT_THAT(*master().mark({first}), ElementsAre(stale));
+  EXPECT_THAT(*master().mark({{{TaskId{256}, 4, 1}, "w1", {9}, kStart, {}}}), ElementsAre(stale));
+  EXPECT_EQ(master().get(TaskId{256})->row.worker_incarnation, Incarnation{8});
+  EXPECT_THAT(*master().mark({second}), ElementsAre(applied)) << "a repeat";
+  EXPECT_THAT(*master().mark({{{TaskId{256}, 5, 1}, "w3", {7}, {}, {8}}}), ElementsAre(applied))
+      << "the next owner's";
+  EXPECT_THAT(*master().mark({second}), ElementsAre(stale));
+  EXPECT_EQ(master().get(TaskId{256})->row.worker, "w3");
+}
+
+TEST_P(StoreContract, ARetryForgetsTheLifeThatWasRecorded) {
+  ASSERT_TRUE(master().accept({make_row(256)}));
+  ASSERT_THAT(*master().mark({{{TaskId{256}, 4, 1}, "w1", {9}, {}, {}}}), ElementsAre(applied));
+  ASSERT_THAT(*master().retry({make_retry(256)}), ElementsAre(applied));
+  EXPECT_THAT(*master().mark({{{TaskId{256}, 4, 2}, "w1", {9}, {}, {9}}}), ElementsAre(stale));
+  EXPECT_THAT(*master().mark({{{TaskId{256}, 4, 2}, "w1", {9}, {}, {}}}), ElementsAre(applied));
+}
+
+TEST_P(StoreContract, ARepeatedRecordDoesNotTakeTheStartAway) {
+  ASSERT_TRUE(master().accept({make_row(256)}));
+  const RunningMark record{{TaskId{256}, 4, 1}, "w1", {9}, {}, {}};
+  ASSERT_THAT(*master().mark({record}), ElementsAre(applied));
+  EXPECT_THAT(*master().mark({{{TaskId{256}, 4, 1}, "w1", {9}, kStart, {}}}), ElementsAre(applied))
+      << "the same life, which has started now";
+  EXPECT_EQ(master().get(TaskId{256})->row.started_at, kStart);
+  EXPECT_THAT(*master().mark({record}), ElementsAre(applied));
+  const TaskRow row = master().get(TaskId{256})->row;
+  EXPECT_EQ(row.started_at, kStart);
+  EXPECT_EQ(row.state, TaskState::running);
 }
 
 TEST_P(StoreContract, BigSpecsAndTailsSurvive) {

@@ -128,6 +128,15 @@ class Master {
   Result<Fates> mark(std::vector<RunningMark> items) {
     return world_.wait<Fates>([&](auto done) { store_->mark_running(std::move(items), std::move(done)); });
   }
+  Result<Fates> control(std::vector<Control> items) {
+    return world_.wait<Fates>([&](auto done) { store_->control(std::move(items), std::move(done)); });
+  }
+  Result<Fates> keep_late(std::vector<LateResult> items) {
+    return world_.wait<Fates>([&](auto done) { store_->keep_late(std::move(items), std::move(done)); });
+  }
+  Result<> prove() {
+    return world_.wait<void>([&](auto done) { store_->prove(std::move(done)); });
+  }
   Result<std::vector<std::string>> groups() {
     return world_.wait<std::vector<std::string>>([&](auto done) { store_->groups(std::move(done)); });
   }
@@ -187,12 +196,42 @@ inline Completion make_completion(std::int64_t id, Attempt attempt = 1,
 }
 
 inline Retry make_retry(std::int64_t id, Attempt attempt = 1) {
-  Retry item{{TaskId{id}, 1, attempt},         "w1", {}, attempt + 1, attempt, 0,
-             kStart + std::chrono::minutes(1), 0};
+  Retry item{{TaskId{id}, 1, attempt}, "w1", {}, attempt + 1, attempt};
+  item.run_at = kStart + std::chrono::minutes(1);
   item.result.outcome = Outcome::failed;
   item.result.exit_code = 7;
   item.rank = rank_of(item.run_at, kDefaultPriority, kDefaultAgeingStep);
   return item;
+}
+
+inline void expect_equal(const TaskRow& got, const TaskRow& want) {
+  EXPECT_EQ(got.id, want.id);
+  EXPECT_EQ(got.task.ns, want.task.ns);
+  EXPECT_EQ(got.task.kind, want.task.kind);
+  EXPECT_EQ(got.task.group, want.task.group);
+  EXPECT_EQ(got.task.spec, want.task.spec);
+  EXPECT_EQ(got.task.routing_key, want.task.routing_key);
+  EXPECT_EQ(got.task.routing, want.task.routing);
+  EXPECT_EQ(got.task.priority, want.task.priority);
+  EXPECT_EQ(got.task.timeout, want.task.timeout);
+  EXPECT_EQ(got.task.start_deadline, want.task.start_deadline);
+  EXPECT_EQ(got.task.retry, want.task.retry);
+  EXPECT_EQ(got.task.on_worker_lost, want.task.on_worker_lost);
+  EXPECT_EQ(got.task.labels, want.task.labels);
+  EXPECT_EQ(got.task.traceparent, want.task.traceparent);
+  EXPECT_EQ(got.task.created_by, want.task.created_by);
+  EXPECT_EQ(got.rank, want.rank);
+  EXPECT_EQ(got.run_at, want.run_at);
+  EXPECT_EQ(got.created_at, want.created_at);
+  EXPECT_EQ(got.attempt, want.attempt);
+  EXPECT_EQ(got.failures, want.failures);
+  EXPECT_EQ(got.crashes, want.crashes);
+  EXPECT_EQ(got.state, want.state);
+  EXPECT_EQ(got.worker, want.worker);
+  EXPECT_EQ(got.worker_incarnation, want.worker_incarnation);
+  EXPECT_EQ(got.epoch, want.epoch);
+  EXPECT_EQ(got.started_at, want.started_at);
+  EXPECT_EQ(got.cancel_requested, want.cancel_requested);
 }
 
 inline std::vector<bool> all_shards() {

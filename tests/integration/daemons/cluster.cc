@@ -119,6 +119,14 @@ Client& Cluster::client(const std::string& master) {
   return *client;
 }
 
+std::unique_ptr<Client> Cluster::client_of_all() {
+  ClientOptions options{.addresses = {}, .cluster = "test"};
+  for (const auto& [id, address] : addresses_) options.addresses.push_back(address);
+  auto made = Client::connect(options);
+  if (!made) throw std::runtime_error(made.error().message);
+  return *std::move(made);
+}
+
 void Cluster::wait_for(std::size_t masters, std::uint32_t workers) {
   const bool formed = eventually(
       [&] {

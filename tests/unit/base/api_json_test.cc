@@ -48,6 +48,20 @@ TEST(ApiJson, ShowsTheClusterWithItsLanes) {
             R"([{"group":"default","waiting_in_memory":7,"dispatched":2,"more_in_store":true,"workers":1}])");
 }
 
+TEST(ApiJson, ShowsWhatACancelAnswers) {
+  EXPECT_EQ(json::serialize(to_json(TaskId{0x1200}, ControlReply{TaskState::cancelling})),
+            R"({"id":"task_00000000004g0","state":"CANCELLING"})");
+}
+
+TEST(ApiJson, ShowsReasonsInTheirOrder) {
+  const ExplainReply reply{TaskState::ready, {{"no_credit", "w1 has no \"credit\""}, {"lane", "3 tasks"}}};
+  EXPECT_EQ(json::serialize(to_json(TaskId{0x1200}, reply)),
+            R"({"id":"task_00000000004g0","state":"READY","reasons":[)"
+            R"({"code":"no_credit","text":"w1 has no \"credit\""},{"code":"lane","text":"3 tasks"}]})");
+  EXPECT_EQ(json::serialize(to_json(TaskId{0x1200}, ExplainReply{})),
+            R"({"id":"task_00000000004g0","state":"READY","reasons":[]})");
+}
+
 TEST(ApiJson, NamesAnErrorsFieldOnlyIfThereIsOne) {
   EXPECT_EQ(json::serialize(to_json(Error{ErrorCode::not_found, "no such task", ""})),
             R"({"code":"not_found","message":"no such task"})");

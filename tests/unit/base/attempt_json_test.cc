@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/json/serialize.hpp>
 #include <gtest/gtest.h>
 
 namespace ringmaster {
@@ -23,6 +24,25 @@ AttemptRecord record() {
   made.result.message = "stopped after 1m";
   made.result.output_tail = "line 1\n\ttab \"quoted\" é 任务\n";
   return made;
+}
+
+// What an operator and a program see of one attempt, whole.
+TEST(AttemptJson, ShowsEveryFieldOfAnAttempt) {
+  EXPECT_EQ(boost::json::serialize(to_json(record())),
+            R"({"attempt":3,"epoch":1099511627776,"worker":"worker-1","outcome":"timed_out","exit_code":-1,)"
+            R"("signal":9,"permanent":true,"started_at":"2026-11-21T09:30:00.000001Z",)"
+            R"("finished_at":"2026-11-21T09:31:00.999999Z",)"
+            R"("usage":{"user_us":1,"system_us":1125899906842624,"max_rss_kib":3},)"
+            R"("message":"stopped after 1m","output_tail":"line 1\n\ttab \"quoted\" é 任务\n"})");
+}
+
+TEST(AttemptJson, ShowsNullForATimeThatIsNotKnown) {
+  AttemptRecord lost = record();
+  lost.result.outcome = Outcome::lost;
+  lost.result.started_at = {};
+  const auto out = to_json(lost);
+  EXPECT_TRUE(out.at("started_at").is_null());
+  EXPECT_FALSE(out.at("finished_at").is_null());
 }
 
 TEST(AttemptsText, RoundTrips) {

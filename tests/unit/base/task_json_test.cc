@@ -109,6 +109,8 @@ TaskView finished_view() {
   view.row.state = TaskState::failed;
   view.row.attempt = 2;
   view.row.failures = 2;
+  view.row.crashes = 1;
+  view.row.epoch = 6;
   view.row.worker = "w1";
   view.row.worker_incarnation = Incarnation{99};
   view.row.started_at = from_unix_micros(1'795'253'400'000'001);
@@ -138,13 +140,34 @@ TEST(TaskViewToJson, ShowsAFinishedTask) {
   EXPECT_EQ(out.at("result").at("exit_code"), 3);
   EXPECT_EQ(out.at("result").at("usage").at("max_rss_kib"), 4096);
   EXPECT_EQ(out.at("result").at("output_tail"), "bad \ufffd byte");
+  EXPECT_EQ(out.at("epoch"), 6);
+  EXPECT_EQ(out.at("failures"), 2);
+  EXPECT_EQ(out.at("crashes"), 1);
   EXPECT_EQ(out.at("attempts").at(0).at("worker"), "w0");
+  EXPECT_EQ(out.at("attempts").at(0).at("epoch"), 5);
+}
+
+TEST(TaskViewToJson, ShowsLateResultsAsItShowsAttempts) {
+  TaskView view = finished_view();
+  view.late.push_back(view.attempts.front());
+  const json::object out = task_view_to_json(view);
+  EXPECT_EQ(out.at("late"), out.at("attempts"));
+}
+
+TEST(TaskViewToJson, LeavesOutWhatIsRarelySo) {
+  TaskView view;
+  json::object out = task_view_to_json(view);
+  EXPECT_FALSE(out.contains("late"));
+  EXPECT_FALSE(out.contains("cancel_requested"));
+  view.row.cancel_requested = true;
+  out = task_view_to_json(view);
+  EXPECT_EQ(out.at("cancel_requested"), true);
 }
 
 TEST(TaskViewToJson, ShowsNullForWhatHasNotHappened) {
   const json::object out = task_view_to_json(TaskView{});
   for (const char* name :
-       {"worker", "worker_incarnation", "started_at", "finished_at", "result", "traceparent"}) {
+       {"epoch", "worker", "worker_incarnation", "started_at", "finished_at", "result", "traceparent"}) {
     EXPECT_TRUE(out.at(name).is_null()) << name;
   }
   EXPECT_TRUE(out.at("attempts").as_array().empty());

@@ -1,4 +1,4 @@
-// The client against masters that are a TcpLinks and a few lines: a real socket, a real handshake.
+// The client against fake masters over a real socket.
 #include "client/client.h"
 
 #include <atomic>
@@ -8,68 +8,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/asio_loop.h"
-#include "rpc/tcp_links.h"
+#include "tests/unit/client/fake_master.h"
 
 namespace ringmaster {
 namespace {
 
 using testing::HasSubstr;
-
-// Answers every submission with its own number, keeps quiet about everything it is told to.
-class FakeMaster final : public LinkHandler {
- public:
-  explicit FakeMaster(std::int64_t number, const std::string& secret = {}) : number_(number) {
-    LinksOptions options;
-    options.secret = secret;
-    options.role = Role::master;
-    options.node_id = "m" + std::to_string(number);
-    options.incarnation = Incarnation{number};
-    links_ = std::make_unique<TcpLinks>(loop_, options, *this);
-    const auto listening = links_->listen("127.0.0.1:0");
-    EXPECT_TRUE(listening) << listening.error().message;
-    address_ = links_->bound_address();
-    thread_ = std::thread([this] { loop_.run(); });
-  }
-  ~FakeMaster() override { kill(); }
-
-  // Like a death of the process: every socket closes.
-  void kill() {
-    if (!thread_.joinable()) return;
-    loop_.stop();
-    thread_.join();
-    links_.reset();
-  }
-  const std::string& address() const { return address_; }
-  int requests() const { return requests_; }
-  std::future<void> first_request() { return first_request_.get_future(); }
-  void answer_nothing() { silent_ = true; }
-
-  void on_link_up(LinkId, const PeerInfo&) override {}
-  void on_link_down(LinkId, const PeerInfo&, const std::string&) override {}
-  void on_dial_failed(Role, const std::string&, DialError, const std::string&) override {}
-  void on_message(LinkId, Message) override {}
-  void on_request(LinkId, ApiRequest request, ApiResponder respond) override {
-    if (requests_++ == 0) first_request_.set_value();
-    if (silent_) return open_.push_back(std::move(respond));
-    if (const auto* submit = std::get_if<SubmitRequest>(&request)) {
-      return respond(SubmitReply{std::vector<TaskId>(submit->tasks.size(), TaskId{number_})});
-    }
-    if (std::holds_alternative<MastersRequest>(request)) return respond(MastersReply{});
-    respond(fail(ErrorCode::not_found, "no such task"));
-  }
-
- private:
-  std::int64_t number_;
-  AsioLoop loop_;
-  std::unique_ptr<TcpLinks> links_;
-  std::string address_;
-  std::atomic<int> requests_ = 0;
-  std::atomic<bool> silent_ = false;
-  std::promise<void> first_request_;
-  std::vector<ApiResponder> open_;
-  std::thread thread_;
-};
 
 ClientOptions options_for(std::vector<std::string> addresses, const std::string& secret = {}) {
   ClientOptions options;
@@ -88,6 +32,37 @@ TEST(Client, AsksAMasterWhoseNameItDoesNotKnow) {
   const auto missing = (*client)->get({TaskId{7}, Duration{0}, false});
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, ErrorCode::not_found);
+}
+
+TEST(Client, CancelsReleasesAndExplains) {
+  FakeMaster master(1);
+  master.answer_with([](const ApiRequest& request) -> std::optional<Result<ApiReply>> {
+    if (const auto* control = std::get_if<ControlRequest>(&request)) {
+      EXPECT_EQ(control->id, TaskId{7});
+      EXPECT_FALSE(control->forwarded);
+      const bool cancel = control->action == ControlAction::cancel;
+      return ControlReply{cancel ? TaskState::cancelling : TaskState::ready};
+    }
+    if (const auto* explain = std::get_if<ExplainRequest>(&request)) {
+      EXPECT_EQ(explain->id, TaskId{7});
+      return ExplainReply{TaskState::delayed, {{"backoff", "attempt 2 waits"}, {"lane", "3 tasks"}}};
+    }
+    return std::nullopt;
+  });
+  const auto client = Client::connect(options_for({master.address()}));
+  ASSERT_TRUE(client) << client.error().message;
+  const auto cancelled = (*client)->control({TaskId{7}, ControlAction::cancel, false});
+  ASSERT_TRUE(cancelled) << cancelled.error().message;
+  EXPECT_EQ(cancelled->state, TaskState::cancelling);
+  const auto released = (*client)->control({TaskId{7}, ControlAction::release, false});
+  ASSERT_TRUE(released) << released.error().message;
+  EXPECT_EQ(released->state, TaskState::ready);
+  const auto explained = (*client)->explain({TaskId{7}, false});
+  ASSERT_TRUE(explained) << explained.error().message;
+  EXPECT_EQ(explained->state, TaskState::delayed);
+  ASSERT_EQ(explained->reasons.size(), 2U);
+  EXPECT_EQ(explained->reasons[0].code, "backoff");
+  EXPECT_EQ(explained->reasons[0].text, "attempt 2 waits");
 }
 
 TEST(Client, ServesManyThreads) {

@@ -167,6 +167,24 @@ TEST_F(FailoverTest, NeverRepeatsASubmissionOfUnknownFate) {
   EXPECT_THAT(answers_[0].error().message, HasSubstr("a:1: link lost"));
 }
 
+TEST_F(FailoverTest, RepeatsACancelOfUnknownFateButNoRelease) {
+  start({"a:1", "b:2"});
+  up(1);
+  call(ControlRequest{TaskId{7}, ControlAction::cancel, false});
+  call(ControlRequest{TaskId{7}, ControlAction::release, false});
+  call(ExplainRequest{TaskId{7}, false});
+  ASSERT_EQ(links_.calls.size(), 3U);
+  for (auto& open : links_.calls) open.respond(fail(ErrorCode::unknown_outcome, "link lost"));
+  down(1);
+  loop_.run_ready();
+  ASSERT_EQ(answers_.size(), 1U);
+  EXPECT_EQ(answers_[0].error().code, ErrorCode::unknown_outcome);
+  up(2);
+  ASSERT_EQ(links_.calls.size(), 5U);
+  EXPECT_EQ(std::get<ControlRequest>(links_.calls[3].request).action, ControlAction::cancel);
+  EXPECT_TRUE(std::holds_alternative<ExplainRequest>(links_.calls[4].request));
+}
+
 TEST_F(FailoverTest, AMastersOwnRefusalIsTheAnswer) {
   start({"a:1", "b:2"});
   up(1);

@@ -71,7 +71,7 @@ class CoreHarness {
             std::find_if(rows.begin(), rows.end(), [&](const TaskRow& row) { return row.id == id; });
         if (it != rows.end()) lookup.row = *it;
       }
-      core.on_lookup(std::move(answers), now);
+      core.on_lookup(std::get<LookupRead>(read), std::move(answers), now);
     }
   }
 
@@ -154,6 +154,24 @@ class CoreHarness {
   std::vector<WorkerRegistration> registered;
   std::int64_t incarnations = 100;
   LinkId links = 0;
+};
+
+// One task, sent to w1.
+struct Dispatched : CoreHarness {
+  LinkId w1 = 0;
+  TaskId id;
+  Token token;
+  explicit Dispatched(NewTask task = {}, Epoch epoch = 1) {
+    own_all(epoch);
+    w1 = add_worker("w1");
+    id = accept(std::move(task));
+    take();
+    if (!last.records.empty()) {
+      commit();
+      take();
+    }
+    token = dispatched().at(0).second;
+  }
 };
 
 }  // namespace ringmaster

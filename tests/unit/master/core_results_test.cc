@@ -8,23 +8,6 @@ namespace {
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-struct Dispatched : CoreHarness {
-  LinkId w1 = 0;
-  TaskId id;
-  Token token;
-  explicit Dispatched(NewTask task = {}) {
-    own_all();
-    w1 = add_worker("w1");
-    id = accept(std::move(task));
-    take();
-    if (!last.records.empty()) {
-      commit();
-      take();
-    }
-    token = dispatched().at(0).second;
-  }
-};
-
 TEST(SchedulerCoreResults, AcknowledgesAResultOnlyAfterItsCommit) {
   Dispatched h;
   h.report(h.w1, h.token);
@@ -94,7 +77,7 @@ TEST(SchedulerCoreResults, AResultOfATaskNotInMemoryIsJudgedByTheStore) {
   ASSERT_THAT(h.last.reads, SizeIs(1));
   EXPECT_THAT(h.acknowledged(), IsEmpty()) << "not in memory is no fact";
   Lookup lookup{.id = token.task, .row = {}, .terminal = TaskState::succeeded, .terminal_attempt = 1};
-  h.core.on_lookup({lookup}, h.now);
+  h.core.on_lookup(std::get<LookupRead>(h.last.reads.back()), {lookup}, h.now);
   h.take();
   ASSERT_THAT(h.acknowledged(), SizeIs(1));
   EXPECT_EQ(h.acknowledged()[0].fate, ResultFate::recorded);
@@ -122,6 +105,10 @@ TEST(SchedulerCoreResults, AnOlderTokensResultIsRefused) {
   const LinkId back = h.connect("w1", Incarnation{101}, {{old, HeldState::finished, {}}});
   h.report(back, old);
   h.take();
+  ASSERT_THAT(h.last.lates, SizeIs(1)) << "it is kept to be seen";
+  EXPECT_THAT(h.acknowledged(), IsEmpty()) << "before the worker forgets it";
+  h.core.on_late_kept(h.last.lates);
+  h.take();
   ASSERT_THAT(h.acknowledged(), SizeIs(1));
   EXPECT_EQ(h.acknowledged()[0].fate, ResultFate::stale);
 }
@@ -131,6 +118,15 @@ TEST(SchedulerCoreLoss, ADispatchThatDiedWithItsChannelIsSentAgainWithTheSameTok
   h.core.on_link_down(h.w1, h.now);
   const LinkId again = h.connect("w1", Incarnation{101});
   h.core.on_message(again, WorkerStatus{.credit_limit = 10}, h.now);
+  const MonoTime inventory_at = h.now.mono;
+  h.take();
+  EXPECT_TRUE(h.last.prove);
+  EXPECT_THAT(h.dispatched(), IsEmpty()) << "a new owner may have recorded its end meanwhile";
+  h.pass(std::chrono::milliseconds(10));
+  h.core.on_proved(inventory_at - Duration{1}, h.now);
+  h.take();
+  EXPECT_THAT(h.dispatched(), IsEmpty()) << "that was before the worker spoke";
+  h.core.on_proved(inventory_at, h.now);
   h.take();
   ASSERT_THAT(h.dispatched(), SizeIs(1));
   EXPECT_EQ(h.dispatched()[0], (std::pair<LinkId, Token>{again, h.token}));
@@ -147,6 +143,7 @@ TEST(SchedulerCoreLoss, AnInventoryOfAnOlderAttemptDoesNotVouchForTheNewerOne) {
   h.core.on_link_down(h.w1, h.now);  // the dispatch died with it
   const LinkId again = h.connect("w1", Incarnation{101}, {{h.token, HeldState::finished, {}}});
   h.core.on_message(again, WorkerStatus{.credit_limit = 10}, h.now);
+  h.core.on_proved(h.now.mono, h.now);
   h.take();
   ASSERT_THAT(h.dispatched(), SizeIs(1));
   EXPECT_EQ(h.dispatched()[0], (std::pair<LinkId, Token>{again, second}));
@@ -190,7 +187,7 @@ TEST(SchedulerCoreLoss, AnAtMostOnceTaskWaitsForProofAndThenEndsLost) {
   Dispatched h({.on_worker_lost = OnWorkerLost::fail});
   h.core.on_link_down(h.w1, h.now);
   h.unregister("w1");
-  h.pass(std::chrono::seconds(60));
+  h.pass(std::chrono::seconds(20));
   h.take();
   EXPECT_THAT(h.last.completions, IsEmpty()) << "it may run on behind a cut";
   EXPECT_THAT(h.last.retries, IsEmpty());

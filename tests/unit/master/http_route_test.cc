@@ -20,6 +20,10 @@ TEST(HttpRoute, FindsEachOperation) {
       {"POST", "/v1/tasks", HttpOperation::submit_tasks},
       {"GET", "/v1/tasks", HttpOperation::list_tasks},
       {"GET", "/v1/tasks/task_0000000000001", HttpOperation::get_task},
+      {"GET", "/v1/tasks/task_0000000000001:explain", HttpOperation::explain_task},
+      {"HEAD", "/v1/tasks/task_0000000000001:explain", HttpOperation::explain_task},
+      {"POST", "/v1/tasks/task_0000000000001:cancel", HttpOperation::cancel_task},
+      {"POST", "/v1/tasks/task_0000000000001:release", HttpOperation::release_task},
       {"GET", "/v1/workers", HttpOperation::list_workers},
       {"GET", "/v1/masters", HttpOperation::list_masters},
       {"GET", "/v1/cluster", HttpOperation::show_cluster},
@@ -39,6 +43,62 @@ TEST(HttpRoute, DecodesIdAndQuery) {
   ASSERT_TRUE(route);
   EXPECT_EQ(route->id, "task_x");
   EXPECT_THAT(route->query, testing::ElementsAre(testing::Pair("wait", "30s")));
+}
+
+TEST(HttpRoute, TakesTheActionOffTheId) {
+  for (const char* target : {"/v1/tasks/task%5fx:cancel", "/v1/tasks/task_x%3Acancel"}) {
+    const auto route = find_route("POST", target);
+    ASSERT_TRUE(route) << target;
+    EXPECT_EQ(route->operation, HttpOperation::cancel_task);
+    EXPECT_EQ(route->id, "task_x");
+  }
+}
+
+TEST(HttpRoute, AnswersUnknownActionsWith404) {
+  for (const char* method : {"GET", "POST", "DELETE"}) {
+    for (const char* target : {"/v1/tasks/a:pause", "/v1/tasks/a:", "/v1/tasks/:cancel", "/v1/tasks/a:Cancel",
+                               "/v1/tasks/a:cancel:cancel", "/v1/tasks/a:cancel/", "/v1/tasks/a/b:cancel",
+                               "/v1/tasks/a%2Fb:cancel", "/v1/tasks:cancel", "/livez:cancel"}) {
+      const auto route = find_route(method, target);
+      ASSERT_FALSE(route) << method << ' ' << target;
+      EXPECT_EQ(route.error().status, 404U) << method << ' ' << target;
+    }
+  }
+}
+
+TEST(HttpRoute, ActionsHaveTheirMethods) {
+  const Case cases[] = {
+      {"GET", "/v1/tasks/a:cancel", HttpOperation::cancel_task},
+      {"HEAD", "/v1/tasks/a:release", HttpOperation::release_task},
+      {"DELETE", "/v1/tasks/a:cancel", HttpOperation::cancel_task},
+      {"POST", "/v1/tasks/a:explain", HttpOperation::explain_task},
+  };
+  for (const Case& wrong : cases) {
+    const auto route = find_route(wrong.method, wrong.target);
+    ASSERT_FALSE(route) << wrong.target;
+    EXPECT_EQ(route.error().status, 405U) << wrong.target;
+    EXPECT_EQ(route.error().allow, wrong.operation == HttpOperation::explain_task ? "GET, HEAD" : "POST");
+  }
+}
+
+TEST(HttpRoute, KnowsWhatMayBeRepeated) {
+  const auto repeatable = [](const char* method, const char* target) {
+    return find_route(method, target).value().repeatable();
+  };
+  EXPECT_TRUE(repeatable("GET", "/v1/tasks/a"));
+  EXPECT_TRUE(repeatable("GET", "/v1/tasks/a:explain"));
+  EXPECT_TRUE(repeatable("POST", "/v1/tasks/a:cancel"));
+  EXPECT_FALSE(repeatable("POST", "/v1/tasks/a:release"));
+  EXPECT_FALSE(repeatable("POST", "/v1/tasks"));
+}
+
+TEST(HttpRoute, NamesEachOperation) {
+  EXPECT_EQ(to_string(HttpOperation::submit_tasks), "submit_tasks");
+  EXPECT_EQ(to_string(HttpOperation::explain_task), "explain_task");
+  EXPECT_EQ(to_string(HttpOperation::cancel_task), "cancel_task");
+  EXPECT_EQ(to_string(HttpOperation::release_task), "release_task");
+  EXPECT_EQ(to_string(HttpOperation::list_workers), "list_workers");
+  EXPECT_EQ(to_string(HttpOperation::metrics), "metrics");
 }
 
 TEST(HttpRoute, AnswersUnknownPathsWith404) {
@@ -66,8 +126,14 @@ TEST(HttpRoute, NamesTheMethodsOfAPathWith405) {
 TEST(HttpRoute, RefusesUnknownAndRepeatedParameters) {
   for (const char* target :
        {"/v1/tasks?stat=READY", "/v1/tasks?limit=1&limit=2", "/v1/tasks?namespace%20group=x", "/v1/tasks?=x",
-        "/livez?x=1", "/v1/tasks/a?wait=1s&wait=2s"}) {
+        "/livez?x=1", "/v1/tasks/a?wait=1s&wait=2s", "/v1/tasks/a:explain?wait=1s"}) {
     const auto route = find_route("GET", target);
+    ASSERT_FALSE(route) << target;
+    EXPECT_EQ(route.error().status, 400U) << target;
+  }
+  for (const char* target :
+       {"/v1/tasks/a:cancel?force=1", "/v1/tasks/a:release?wait=1s", "/v1/tasks/a:cancel?=x"}) {
+    const auto route = find_route("POST", target);
     ASSERT_FALSE(route) << target;
     EXPECT_EQ(route.error().status, 400U) << target;
   }

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "registry/member_json.h"
 #include "registry/memory_registry.h"
 #include "sql/memory_task_store.h"
 #include "tests/sim/manual_loop.h"
@@ -10,18 +11,41 @@
 namespace ringmaster {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Nobody to talk to.
+// Nobody to talk to, whoever is dialled.
 class NoLinks final : public Links {
  public:
-  void dial(Role, const std::string&, const std::string&) override {}
-  void undial(Role, const std::string&) override {}
+  std::map<std::string, std::string> dialled;  // to which address
+
+  void dial(Role, const std::string& id, const std::string& address) override { dialled[id] = address; }
+  void undial(Role, const std::string& id) override { dialled.erase(id); }
   bool send(LinkId, Message) override { return false; }
   void call(LinkId, ApiRequest, Duration, ApiResponder respond) override {
     respond(fail(ErrorCode::unavailable, "nobody is there"));
   }
   void close(LinkId, const std::string&) override {}
+};
+
+// Where the store's answers come from: as late as told.
+class StoreLoop final : public Loop {
+ public:
+  explicit StoreLoop(Loop& base) : base_(base) {}
+  Duration delay{0};
+
+  MonoTime now() const override { return base_.now(); }
+  WallTime wall_now() const override { return base_.wall_now(); }
+  void post(Callback fn) override {
+    if (delay == Duration{0}) return base_.post(std::move(fn));
+    base_.after(delay, std::move(fn));
+  }
+  TimerId after(Duration wait, Callback fn) override { return base_.after(wait, std::move(fn)); }
+  void cancel(TimerId id) override { base_.cancel(id); }
+  std::uint64_t random() override { return base_.random(); }
+
+ private:
+  Loop& base_;
 };
 
 class MasterNodes : public ::testing::Test {
@@ -55,7 +79,8 @@ class MasterNodes : public ::testing::Test {
 
   ManualLoop loop_;
   MemoryDatabase database_;
-  MemoryTaskStore store_{loop_, database_};
+  StoreLoop store_loop_{loop_};
+  MemoryTaskStore store_{store_loop_, database_};
   MemoryRegistryHub hub_;
   MemoryRegistry registry_{loop_, hub_};
   NoLinks links_;
@@ -110,6 +135,66 @@ TEST_F(MasterNodes, AWaitOfNoTimeStillLooks) {
   const auto waited = call<WaitReply>(WaitRequest{.ids = {reply->ids[0]}, .wait = seconds(0)});
   ASSERT_TRUE(waited);
   EXPECT_TRUE(waited->items[0].found);
+}
+
+TEST_F(MasterNodes, AWaitOfNoTimeLooksOnceHoweverLateTheStoreAnswers) {
+  start_and_own();
+  const auto reply = call<SubmitReply>(SubmitRequest{{noop()}});
+  ASSERT_TRUE(reply);
+  store_loop_.delay = milliseconds(300);
+  const MonoTime asked = loop_.now();
+  const auto waited = call<WaitReply>(WaitRequest{.ids = {reply->ids[0]}, .wait = seconds(0)});
+  ASSERT_TRUE(waited);
+  EXPECT_TRUE(waited->items[0].found);
+  EXPECT_EQ(loop_.now() - asked, milliseconds(300));
+}
+
+TEST_F(MasterNodes, AWaitThatCouldNotLookSaysSo) {
+  start_and_own();
+  const auto reply = call<SubmitReply>(SubmitRequest{{noop()}});
+  ASSERT_TRUE(reply);
+  store_loop_.delay = seconds(30);
+  const MonoTime asked = loop_.now();
+  const auto waited = call<WaitReply>(WaitRequest{.ids = {reply->ids[0]}, .wait = seconds(0)});
+  ASSERT_FALSE(waited) << "not found would be a lie";
+  EXPECT_EQ(waited.error().code, ErrorCode::unavailable);
+  EXPECT_LT(loop_.now() - asked, seconds(5)) << "whoever forwarded it gives up then";
+}
+
+// Its former owner recorded the dispatch; w1 has left the registry before this master reads the row.
+TEST_F(MasterNodes, DialsAWorkerThatOnlyARecordedDispatchNamesUntilItsDeathIsProved) {
+  MemoryTaskStore former(loop_, database_);
+  former.open({"m0", Incarnation{6}, "", "", ""}, [](const Result<std::string>&) {});
+  former.take_shards({3}, [](const Result<std::vector<ShardEpoch>>&) {});
+  TaskRow row;
+  row.id = make_task_id(500'000, 3);
+  row.task = noop();
+  row.task.on_worker_lost = OnWorkerLost::fail;
+  row.run_at = row.created_at = loop_.wall_now();
+  former.accept({row}, [](const Result<>& done) { EXPECT_TRUE(done); });
+  former.mark_running({{{row.id, 1, 1}, "w1", Incarnation{5}, {}}},
+                      [](const Result<std::vector<WriteFate>>& done) { EXPECT_TRUE(done); });
+  start();
+  ASSERT_TRUE(
+      loop_.run_until([this] { return node_->core().shards().count() == kShardCount - 1; }, seconds(5)));
+  hub_.replace(Membership::workers, "w1",
+               to_json(WorkerMember{
+                   .id = "w1", .address = "w1:1", .incarnation = Incarnation{5}, .groups = {"default"}}));
+  const auto dialled = [this] { return links_.dialled.contains("w1"); };
+  ASSERT_TRUE(loop_.run_until(dialled, seconds(1)));
+  hub_.remove(Membership::workers, "w1");
+  ASSERT_TRUE(loop_.run_until([&] { return !dialled(); }, seconds(1)));
+
+  former.resign([](const Result<>& done) { EXPECT_TRUE(done); });
+  ASSERT_TRUE(loop_.run_until(dialled, seconds(5)));
+  EXPECT_EQ(links_.dialled["w1"], "w1:1");
+  node_->on_dial_failed(Role::worker, "w1", DialError::refused, "nobody listens");
+  loop_.advance(milliseconds(300));
+  EXPECT_TRUE(dialled());
+  node_->on_dial_failed(Role::worker, "w1", DialError::refused, "nobody listens");
+  ASSERT_TRUE(loop_.run_until([&] { return database_.history().contains(row.id); }, seconds(1)));
+  EXPECT_EQ(database_.history().at(row.id).row.state, TaskState::lost);
+  EXPECT_FALSE(dialled());
 }
 
 TEST_F(MasterNodes, CutsAPageThatNoFrameCouldCarry) {

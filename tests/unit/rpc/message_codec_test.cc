@@ -97,7 +97,8 @@ TEST(MessageCodec, NumbersAreThoseOfTheDocument) {
   const std::vector<std::pair<Message, int>> messages = {
       {Announce{}, 16},     {DispatchBatch{}, 17}, {ResultAckBatch{}, 18}, {KillBatch{}, 19},
       {MasterStatus{}, 20}, {Inventory{}, 32},     {AckBatch{}, 33},       {ResultBatch{}, 34},
-      {WorkerStatus{}, 35}, {StartedBatch{}, 36}};
+      {WorkerStatus{}, 35}, {StartedBatch{}, 36},  {LeaseGrant{}, 21},     {RelayedResults{}, 48},
+      {RelayedAcks{}, 49}};
   ASSERT_EQ(messages.size(), std::variant_size_v<Message>);
   for (const auto& [message, type] : messages) {
     EXPECT_EQ(number(type_of(message)), type);
@@ -108,7 +109,8 @@ TEST(MessageCodec, NumbersAreThoseOfTheDocument) {
       {SubmitRequest{}, SubmitReply{}, 64},   {GetRequest{}, GetReply{}, 65},
       {WaitRequest{}, WaitReply{}, 66},       {ListRequest{}, ListReply{}, 67},
       {WorkersRequest{}, WorkersReply{}, 68}, {MastersRequest{}, MastersReply{}, 69},
-      {ClusterRequest{}, ClusterReply{}, 70}};
+      {ClusterRequest{}, ClusterReply{}, 70}, {ControlRequest{}, ControlReply{}, 71},
+      {ExplainRequest{}, ExplainReply{}, 72}};
   ASSERT_EQ(calls.size(), std::variant_size_v<ApiRequest>);
   for (const auto& [request, reply, type] : calls) {
     EXPECT_EQ(number(type_of(request)), type);

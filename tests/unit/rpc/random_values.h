@@ -37,9 +37,12 @@ template <class Fn> void fields(Ack& v, Fn fn) { fn(v.token, v.verdict); }
 template <class Fn> void fields(AckBatch& v, Fn fn) { fn(v.items); }
 template <class Fn> void fields(ResultReport& v, Fn fn) { fn(v.token, v.result); }
 template <class Fn> void fields(ResultBatch& v, Fn fn) { fn(v.items); }
-template <class Fn> void fields(WorkerStatus& v, Fn fn) { fn(v.credit_limit, v.draining, v.queued, v.running, v.spooled); }
+template <class Fn> void fields(WorkerStatus& v, Fn fn) { fn(v.credit_limit, v.draining, v.queued, v.running, v.spooled, v.sent_at); }
 template <class Fn> void fields(Started& v, Fn fn) { fn(v.token, v.started_at); }
 template <class Fn> void fields(StartedBatch& v, Fn fn) { fn(v.items); }
+template <class Fn> void fields(LeaseGrant& v, Fn fn) { fn(v.status_sent_at, v.shards); }
+template <class Fn> void fields(RelayedResults& v, Fn fn) { fn(v.worker, v.incarnation, v.items); }
+template <class Fn> void fields(RelayedAcks& v, Fn fn) { fn(v.worker, v.items); }
 template <class Fn> void fields(ResourceUsage& v, Fn fn) { fn(v.user_us, v.system_us, v.max_rss_kib); }
 template <class Fn> void fields(AttemptResult& v, Fn fn) {
   fn(v.outcome, v.exit_code, v.signal, v.permanent, v.started_at, v.finished_at, v.usage, v.message, v.output_tail);
@@ -52,9 +55,9 @@ template <class Fn> void fields(NewTask& v, Fn fn) {
 template <class Fn> void fields(AttemptRecord& v, Fn fn) { fn(v.attempt, v.epoch, v.worker, v.result); }
 template <class Fn> void fields(TaskRow& v, Fn fn) {
   fn(v.id, v.task, v.rank, v.run_at, v.created_at, v.attempt, v.failures, v.crashes, v.state, v.worker,
-     v.worker_incarnation, v.epoch, v.started_at);
+     v.worker_incarnation, v.epoch, v.started_at, v.cancel_requested);
 }
-template <class Fn> void fields(TaskView& v, Fn fn) { fn(v.row, v.finished_at, v.result, v.attempts); }
+template <class Fn> void fields(TaskView& v, Fn fn) { fn(v.row, v.finished_at, v.result, v.attempts, v.late); }
 template <class Fn> void fields(SubmitRequest& v, Fn fn) { fn(v.tasks); }
 template <class Fn> void fields(SubmitReply& v, Fn fn) { fn(v.ids); }
 template <class Fn> void fields(GetRequest& v, Fn fn) { fn(v.id, v.wait, v.forwarded); }
@@ -81,6 +84,11 @@ template <class Fn> void fields(ClusterReply& v, Fn fn) {
   fn(v.cluster, v.store_id, v.answered_by, v.shards_owned, v.shards_unowned, v.masters, v.workers, v.lanes, v.accepted,
      v.completed, v.retried, v.store_up, v.registry_up);
 }
+template <class Fn> void fields(ControlRequest& v, Fn fn) { fn(v.id, v.action, v.forwarded); }
+template <class Fn> void fields(ControlReply& v, Fn fn) { fn(v.state); }
+template <class Fn> void fields(ExplainRequest& v, Fn fn) { fn(v.id, v.forwarded); }
+template <class Fn> void fields(ExplainReply::Reason& v, Fn fn) { fn(v.code, v.text); }
+template <class Fn> void fields(ExplainReply& v, Fn fn) { fn(v.state, v.reasons); }
 // clang-format on
 
 // Converts to any type: how many of these an aggregate takes is how many fields it has.
@@ -137,6 +145,8 @@ class RandomValues {
   }
   void fill(Duration& value) { value = Duration(make<std::int64_t>()); }
   void fill(WallTime& value) { value = from_unix_micros(make<std::int64_t>()); }
+  void fill(MonoTime& value) { value = MonoTime(Duration(make<std::int64_t>())); }
+  void fill(ControlAction& v) { pick(v, {ControlAction::cancel, ControlAction::release}); }
   void fill(OnWorkerLost& v) {
     pick(v, {OnWorkerLost::rerun, OnWorkerLost::rerun_after_lease, OnWorkerLost::fail});
   }

@@ -59,6 +59,44 @@ TEST(MemoryDatabase, HistoryIsDroppedByWholeDays) {
   EXPECT_THAT(database.history(), testing::IsEmpty());
 }
 
+TEST(MemoryDatabase, LateResultsAreDroppedToTheMicrosecond) {
+  MemoryDatabase database;
+  ASSERT_TRUE(database.register_master(identity(1)));
+  const auto fence = *database.make_fence({1});
+  const WallTime noon = *parse_time("2026-01-02T12:00:00Z");
+  ASSERT_TRUE(database.keep_late(fence, {{{TaskId{256}, 1, 1}, "w", {}}}, noon));
+  database.drop_history_before(noon);
+  EXPECT_EQ(database.late().size(), 1u);
+  database.drop_history_before(noon + std::chrono::microseconds(1));
+  EXPECT_THAT(database.late(), testing::IsEmpty());
+}
+
+TEST(MemoryDatabase, OnlyAFenceThatHoldsProvesAnything) {
+  MemoryDatabase database;
+  EXPECT_EQ(database.prove({}).error().code, ErrorCode::fenced);
+  ASSERT_TRUE(database.register_master(identity(1)));
+  const auto fence = *database.make_fence({1});
+  EXPECT_TRUE(database.prove(fence));
+  const Generation next = *database.release_shards(fence, {});
+  EXPECT_EQ(database.prove(fence).error().code, ErrorCode::fenced);
+  EXPECT_TRUE(database.prove({fence.incarnation, fence.connection, next}));
+  database.settle(fence);
+  EXPECT_FALSE(database.prove({fence.incarnation, fence.connection, next}));
+}
+
+TEST(MemoryDatabase, NoTimeIsLateEnoughToPageAQuarantine) {
+  MemoryDatabase database;
+  ASSERT_TRUE(database.register_master(identity(1)));
+  const auto fence = *database.make_fence({1});
+  TaskRow row = row_of(256);
+  row.rank = kQuarantineRank;
+  ASSERT_TRUE(database.accept(fence, {row}));
+  const std::vector<bool> owned(kShardCount, true);
+  const auto page = database.page("default", {}, WallTime::max(), owned, 10);
+  EXPECT_TRUE(page.rows.empty() && page.exhausted);
+  EXPECT_THAT(database.page_due(WallTime::min(), WallTime::max(), owned, 10), testing::IsEmpty());
+}
+
 TEST(Migrations, AreNumberedFromOneWithoutGaps) {
   int version = 0;
   for (const Migration& migration : migrations()) EXPECT_EQ(migration.version, ++version);

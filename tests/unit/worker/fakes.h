@@ -108,6 +108,7 @@ class FakeRunner final : public Runner {
     });
   }
   void kill(Token token) override { killed.push_back(token); }
+  void extend_lease(ShardId shard, MonoTime until) override { leases[shard] = until; }
 
   void report_started(Token token) { handler_->on_attempt_started(token, loop_.wall_now()); }
   void finish(Token token, Outcome outcome = Outcome::succeeded) {
@@ -119,6 +120,7 @@ class FakeRunner final : public Runner {
   bool automatic = false;  // each attempt starts and succeeds in the next turn
   std::vector<Token> started;
   std::vector<Token> killed;
+  std::map<ShardId, MonoTime> leases;  // as said last
 
  private:
   Loop& loop_;

@@ -178,6 +178,7 @@ TEST_F(WorkerNodes, ABrokenJournalStopsNewWorkAndReportsOnceItIsMended) {
 
 TEST_F(WorkerNodes, AResultOfATaskThatMustNotRerunWaitsForTheSync) {
   begin_with_owner();
+  say(kA, LeaseGrant{loop_.now(), {kShard}});
   say(kA, DispatchBatch{kLife, {work(token(1, kShard), OnWorkerLost::fail)}});
   runner_.finish(token(1, kShard));
   loop_.run_ready();
@@ -239,6 +240,7 @@ TEST_F(WorkerNodes, DrainsInOrderAndLeavesTheRegistryLast) {
 
 TEST_F(WorkerNodes, NothingItPostedRunsAfterItsDestruction) {
   begin_with_owner();
+  node_->on_message(kA, LeaseGrant{loop_.now(), {kShard}});
   node_->on_message(kA, DispatchBatch{kLife, {work(token(1, kShard), OnWorkerLost::fail)}});
   runner_.finish(token(1, kShard));
   loop_.run_ready();

@@ -150,8 +150,10 @@ class RunnerWorld {
     }
     return true;
   }
-  void start(Token token, std::string spec, Duration timeout = Duration::zero()) {
+  void start(Token token, std::string spec, Duration timeout = Duration::zero(),
+             OnWorkerLost policy = OnWorkerLost::rerun) {
     Dispatch attempt;
+    attempt.on_worker_lost = policy;
     attempt.token = token;
     attempt.kind = "process";
     attempt.spec = std::move(spec);

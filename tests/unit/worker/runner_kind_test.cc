@@ -19,6 +19,10 @@ class CallRecorder final : public Runner {
   void set_handler(RunnerHandler&) override { calls_.lines.push_back(name_ + " handler"); }
   void start(Dispatch) override { calls_.lines.push_back(name_ + " start"); }
   void kill(Token) override { calls_.lines.push_back(name_ + " kill"); }
+  void extend_lease(ShardId shard, MonoTime until) override {
+    calls_.lines.push_back(name_ + " lease " + std::to_string(shard) + " " +
+                           std::to_string(until.time_since_epoch().count()));
+  }
 
  private:
   Calls& calls_;
@@ -79,6 +83,11 @@ TEST_F(KindRunnerTest, FailsAnUnknownKindForGoodNamingTheKnownOnes) {
 TEST_F(KindRunnerTest, PassesAKillToAllForATokenHasNoKind) {
   runner_->kill({TaskId{5}, 1, 2});
   EXPECT_THAT(calls_.lines, ElementsAre("noop kill", "process kill"));
+}
+
+TEST_F(KindRunnerTest, PassesALeaseToAllForAShardHasTasksOfAllKinds) {
+  runner_->extend_lease(255, MonoTime(Duration(7)));
+  EXPECT_THAT(calls_.lines, ElementsAre("noop lease 255 7", "process lease 255 7"));
 }
 
 TEST_F(KindRunnerTest, GivesItsHandlerToAKindThatComesLater) {

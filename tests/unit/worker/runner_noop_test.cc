@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/sim/manual_loop.h"
+#include "tests/sim/node_loop.h"
 #include "worker/noop_runner.h"
 
 namespace ringmaster {
@@ -27,8 +28,9 @@ class NoopRunnerTest : public testing::Test {
  protected:
   NoopRunnerTest() { runner_->set_handler(log_); }
   static Token token(std::int64_t id, Attempt attempt = 1) { return {TaskId{id}, 1, attempt}; }
-  void start(Token token, std::string spec = "{}") {
+  void start(Token token, std::string spec = "{}", OnWorkerLost policy = OnWorkerLost::rerun) {
     Dispatch attempt;
+    attempt.on_worker_lost = policy;
     attempt.token = token;
     attempt.kind = "noop";
     attempt.spec = std::move(spec);
@@ -95,6 +97,72 @@ TEST_F(NoopRunnerTest, KillWakesOnlyTheSleeperWithThatToken) {
   EXPECT_THAT(log_.lines, ElementsAre("start 1", "start 1", "cancelled 1"));
   loop_.advance(1h);
   EXPECT_THAT(log_.lines, ElementsAre("start 1", "start 1", "cancelled 1", "succeeded 1"));
+}
+
+TEST_F(NoopRunnerTest, ALeaseThatPassesEndsItsSleepersAsLost) {
+  runner_->extend_lease(1, loop_.now() + 1s);
+  start(token(0x101), R"({"sleep":"1h"})", OnWorkerLost::rerun_after_lease);
+  start(token(0x201), R"({"sleep":"1h"})", OnWorkerLost::rerun_after_lease);
+  loop_.advance(999ms);
+  EXPECT_THAT(log_.lines, ElementsAre("start 257", "start 513"));
+  loop_.advance(1ms);
+  ASSERT_THAT(log_.lines, ElementsAre("start 257", "start 513", "lost 257", "lost 513"));
+  EXPECT_THAT(log_.results[0].message, HasSubstr("its lease ran out"));
+}
+
+TEST_F(NoopRunnerTest, ALeaseThatGrowsInTimeKeepsItsSleepersAndASmallerOneIsIgnored) {
+  runner_->extend_lease(1, loop_.now() + 1s);
+  start(token(1), R"({"sleep":"5s"})", OnWorkerLost::rerun_after_lease);
+  loop_.advance(999ms);
+  runner_->extend_lease(1, loop_.now() + 10s);
+  runner_->extend_lease(1, loop_.now() + 1s);
+  loop_.advance(5s);
+  EXPECT_THAT(log_.lines, ElementsAre("start 1", "succeeded 1"));
+}
+
+TEST_F(NoopRunnerTest, ALeaseEndsNothingOfOtherShardsAndPolicies) {
+  runner_->extend_lease(1, loop_.now() + 1s);
+  runner_->extend_lease(2, loop_.now() + 9s);
+  start(token(1), R"({"sleep":"2s"})", OnWorkerLost::rerun);
+  start(token(0x101), R"({"sleep":"2s"})", OnWorkerLost::fail);
+  start(token(2), R"({"sleep":"2s"})", OnWorkerLost::rerun_after_lease);
+  loop_.advance(1s);
+  runner_->extend_lease(1, loop_.now() + 1s);
+  loop_.advance(1s);
+  EXPECT_THAT(log_.lines,
+              ElementsAre("start 1", "start 257", "start 2", "succeeded 1", "succeeded 257", "succeeded 2"));
+}
+
+TEST_F(NoopRunnerTest, StartsNothingWithoutItsLease) {
+  runner_->extend_lease(1, loop_.now() + 1s);
+  loop_.advance(1s);
+  for (const std::string spec : {"{}", R"({"sleep":"1s"})"}) {
+    start(token(1), spec, OnWorkerLost::rerun_after_lease);  // over
+    start(token(2), spec, OnWorkerLost::rerun_after_lease);  // never said
+  }
+  loop_.advance(2s);
+  ASSERT_THAT(log_.lines, ElementsAre("lost 1", "lost 2", "lost 1", "lost 2"));
+  EXPECT_FALSE(log_.results[0].permanent);
+  EXPECT_THAT(log_.results[0].message, HasSubstr("not started"));
+}
+
+TEST_F(NoopRunnerTest, ALeaseThatComesTooLateRevivesNothing) {
+  NodeLoop frozen(loop_);
+  NoopRunner runner(frozen);
+  runner.set_handler(log_);
+  runner.extend_lease(1, loop_.now() + 1s);
+  Dispatch attempt;
+  attempt.token = token(1);
+  attempt.spec = R"({"sleep":"1m"})";
+  attempt.on_worker_lost = OnWorkerLost::rerun_after_lease;
+  runner.start(attempt);
+  loop_.run_ready();
+  frozen.freeze();
+  loop_.advance(2s);
+  runner.extend_lease(1, loop_.now() + 1h);  // the first thing that the thawed daemon does
+  frozen.thaw();
+  loop_.advance(1h);
+  EXPECT_THAT(log_.lines, ElementsAre("start 1", "lost 1"));
 }
 
 TEST_F(NoopRunnerTest, SaysNothingOnceDestroyed) {

@@ -16,6 +16,7 @@ StartOrder sample_order() {
   order.log_limit = 7;
   order.timeout = Duration(8);
   order.kill_grace = Duration(9);
+  order.lease_shard = 255;
   return order;
 }
 
@@ -49,6 +50,29 @@ TEST(SupervisorProtocol, CarriesAStartOrderWhole) {
   EXPECT_EQ(order.log_limit, 7U);
   EXPECT_EQ(order.timeout, Duration(8));
   EXPECT_EQ(order.kill_grace, Duration(9));
+  EXPECT_EQ(order.lease_shard, 255);
+}
+
+TEST(SupervisorProtocol, RefusesALeaseOfAShardThatCannotBe) {
+  auto order = sample_order();
+  for (const auto& [shard, valid] :
+       {std::pair<int, bool>{-2, false}, {-1, true}, {0, true}, {kShardCount, false}}) {
+    order.lease_shard = static_cast<std::int16_t>(shard);
+    std::string bytes;
+    encode(SupervisorOrder(order), bytes);
+    EXPECT_EQ(decode_order(std::string_view(bytes).substr(4)).has_value(), valid) << shard;
+  }
+}
+
+TEST(SupervisorProtocol, CarriesALeaseOrderWhole) {
+  const LeaseOrder sent{255, MonoTime(Duration(INT64_MAX - 1))};
+  std::string bytes;
+  encode(SupervisorOrder(sent), bytes);
+  const auto decoded = decode_order(std::string_view(bytes).substr(4));
+  ASSERT_TRUE(decoded);
+  const auto& order = std::get<LeaseOrder>(*decoded);
+  EXPECT_EQ(order.shard, sent.shard);
+  EXPECT_EQ(order.until, sent.until);
 }
 
 TEST(SupervisorProtocol, TellsNoStdinFromAnEmptyOne) {
@@ -83,10 +107,27 @@ TEST(SupervisorProtocol, CarriesAFinishedEventWhole) {
   EXPECT_EQ(event.output_tail, sample_event().output_tail);
 }
 
+TEST(SupervisorProtocol, CarriesEachCauseAndRefusesAnUnknownOne) {
+  auto event = sample_event();
+  for (int cause = 0; cause <= 5; ++cause) {
+    event.cause = static_cast<FinishCause>(cause);
+    std::string bytes;
+    encode(SupervisorEvent(event), bytes);
+    const auto decoded = decode_event(std::string_view(bytes).substr(4));
+    ASSERT_EQ(decoded.has_value(), cause <= 4) << cause;
+    if (!decoded) continue;
+    EXPECT_EQ(std::get<FinishedEvent>(*decoded).cause, event.cause);
+  }
+}
+
 TEST(SupervisorProtocol, RefusesABodyThatIsCutAnywhereOrTooLong) {
-  std::string order, event;
+  std::string order, lease, event;
   encode(SupervisorOrder(sample_order()), order);
+  encode(SupervisorOrder(LeaseOrder{1, MonoTime(Duration(2))}), lease);
   encode(SupervisorEvent(sample_event()), event);
+  for (std::size_t size = 0; size < lease.size() - 4; ++size) {
+    EXPECT_FALSE(decode_order(std::string_view(lease).substr(4, size))) << size;
+  }
   for (std::size_t size = 0; size < order.size() - 4; ++size) {
     EXPECT_FALSE(decode_order(std::string_view(order).substr(4, size))) << size;
   }
@@ -94,6 +135,7 @@ TEST(SupervisorProtocol, RefusesABodyThatIsCutAnywhereOrTooLong) {
     EXPECT_FALSE(decode_event(std::string_view(event).substr(4, size))) << size;
   }
   EXPECT_FALSE(decode_order((order + "x").substr(4)));
+  EXPECT_FALSE(decode_order((lease + "x").substr(4)));
   EXPECT_FALSE(decode_event((event + "x").substr(4)));
   EXPECT_FALSE(decode_event(order.substr(4)));
 }

@@ -13,15 +13,21 @@ using namespace std::chrono_literals;
 
 class SupervisorTest : public testing::Test {
  protected:
-  // A process of its own that runs `specs`, says its supervisor's number through the pipe and then lives on.
-  pid_t fork_daemon(const std::vector<std::string>& specs) {
+  // A process of its own that runs `specs`, says its supervisor's number through the pipe and then lives on,
+  // saying how they end. With a lease: under that.
+  pid_t fork_daemon(const std::vector<std::string>& specs, Duration lease = 0s) {
     const pid_t daemon = ::fork();
     if (daemon != 0) return daemon;
     RunnerWorld world(data_dir_);
     pipe_.write(std::to_string(world.supervisor_pid) + "\n");
+    if (lease > 0s) world.runner->extend_lease(token_of(1).task.shard(), read_mono_clock() + lease);
+    const auto policy = lease > 0s ? OnWorkerLost::rerun_after_lease : OnWorkerLost::rerun;
     for (std::size_t i = 0; i < specs.size(); ++i)
-      world.start(token_of(static_cast<std::int64_t>(i) + 1), specs[i]);
-    world.run_until([] { return false; });
+      world.start(token_of(static_cast<std::int64_t>(i) + 1), specs[i], 0s, policy);
+    for (std::size_t told = 0;; ++told) {
+      if (!world.run_until([&] { return world.handler.finished.size() > told; })) break;
+      pipe_.write(std::string(to_string(world.handler.finished[told].second.outcome)) + "\n");
+    }
     ::_exit(1);
   }
   std::string shell(const std::string& body) const {
@@ -59,6 +65,18 @@ TEST_F(SupervisorTest, AFrozenDaemonLeavesItsAttemptsRunning) {
   ASSERT_EQ(::kill(daemon, SIGSTOP), 0);
   trigger_.write("done\n");
   EXPECT_EQ(pipe_.line(), "done");
+  kill_and_reap(daemon);
+}
+
+TEST_F(SupervisorTest, AFrozenDaemonKeepsNoLeaseAlive) {
+  const pid_t daemon = fork_daemon({shell("echo $$ > $P; exec sleep 1000")}, 1s);
+  const pid_t supervisor = pipe_.pid();
+  const pid_t leader = pipe_.pid();
+  ASSERT_EQ(::kill(daemon, SIGSTOP), 0);
+  EXPECT_TRUE(ends(leader, 20s));
+  EXPECT_TRUE(is_alive(supervisor));
+  ASSERT_EQ(::kill(daemon, SIGCONT), 0);
+  EXPECT_EQ(pipe_.line(), "lost");
   kill_and_reap(daemon);
 }
 

@@ -1,0 +1,16 @@
+// Task ids as they are typed or piped.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+
+namespace ringmaster {
+
+// Each word is an id, or `-` for those on stdin, one a line. In the order given; a task named twice counts
+// once. Errors: invalid_argument (no such form), unavailable (stdin cannot be read).
+Result<std::vector<TaskId>> read_ids(const std::vector<std::string>& words);
+
+}  // namespace ringmaster
