@@ -136,8 +136,11 @@ void SchedulerCore::acknowledge(const Reporter& reporter, Token token, ResultFat
 
 // A result that counts no more, and the worker forgets it: but first it is kept where people can see it.
 void SchedulerCore::keep_late(const Reporter& reporter, const std::string& worker, ResultReport report) {
-  const auto [waiting, fresh] = keeping_.insert_or_assign(report.token, reporter);
-  if (!fresh) return;  // said again: whoever asked last is answered
+  const auto [waiting, fresh] = keeping_.try_emplace(report.token, reporter);
+  if (!fresh) {  // said again: the newest channel is answered
+    if (waiting->second.link < reporter.link) waiting->second = reporter;
+    return;
+  }
   ++counters_.stale_results;
   effects_.lates.push_back({{report.token, worker, std::move(report.result)}, reporter});
 }

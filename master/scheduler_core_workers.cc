@@ -319,7 +319,8 @@ void SchedulerCore::on_result(Worker& worker, const Reporter& reporter, ResultRe
   if (report.token.attempt < entry->row.attempt) return keep_late(reporter, worker.id, std::move(report));
   if (entry->phase == Phase::ending) {
     if (entry->token == report.token && !entry->verdict) {
-      entry->reporter = reporter;  // told again on a newer link: answer there
+      if (entry->reporter.link < reporter.link)
+        entry->reporter = reporter;  // told again on a newer link: answer there
     } else {
       inquire(id, {std::move(report), {}, &worker, {}, 0, reporter});  // when it is over
     }

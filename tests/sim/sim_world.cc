@@ -102,6 +102,7 @@ SimWorker::SimWorker(SimWorld& w, const std::string& id, Incarnation life, SimDi
       spool(loop, disk, w.witness),
       runner(loop, supervisor_loop, w.loop, w.witness, disk, id, life) {
   if (w.isolated_.contains(id)) w.hub.disconnect(registry->client_id());
+  runner.shortest_orphan_life = w.shortest_orphan_life;
   runner.longest_orphan_life = w.longest_orphan_life;
   if (w.bug == PlantedBug::children_outlive_leases)
     runner.shortest_orphan_life = runner.longest_orphan_life = std::chrono::seconds(30);

@@ -142,7 +142,7 @@ class SimWorld {
   std::map<std::string, SimDisk> disks;
   std::map<std::string, std::unique_ptr<SimMaster>> masters;
   std::map<std::string, std::unique_ptr<SimWorker>> workers;
-  Duration longest_orphan_life = std::chrono::milliseconds(300);
+  Duration shortest_orphan_life{0}, longest_orphan_life = std::chrono::milliseconds(300);
   int clock_spread_permille = 0;  // the clocks of nodes that start run so much faster or slower, at most
   const PlantedBug bug;
 
