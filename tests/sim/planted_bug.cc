@@ -9,7 +9,7 @@ namespace ringmaster {
 std::vector<PlantedBugCase> all_planted_bugs() {
   return {{PlantedBug::skip_the_fence, "skip_the_fence", 40},
           {PlantedBug::answer_before_commit, "answer_before_commit", 20},
-          {PlantedBug::forget_the_spool, "forget_the_spool", 250},
+          {PlantedBug::forget_the_spool, "forget_the_spool", 400},
           {PlantedBug::reuse_an_attempt_number, "reuse_an_attempt_number", 20},
           {PlantedBug::forget_a_completion, "forget_a_completion", 20},
           {PlantedBug::zombie_renews_the_lease, "zombie_renews_the_lease", 400},
