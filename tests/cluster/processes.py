@@ -132,8 +132,15 @@ def stop_all(processes, grace):
 
 def wait_gone(processes, seconds):
     deadline = time.monotonic() + seconds
-    while any(p.pid() for p in processes) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    for pid in filter(None, [p.pid() for p in processes]):
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            select.select([handle], [], [], max(0, deadline - time.monotonic()))  # readable once it has ended
+        finally:
+            os.close(handle)
 
 
 def port_is_free(port):

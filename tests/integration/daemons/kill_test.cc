@@ -2,10 +2,11 @@
 // must not, and it is told how long recovery took. RINGMASTER_KILLS sets how often each is killed (default
 // 2).
 #include <algorithm>
-#include <atomic>
+#include <condition_variable>
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <mutex>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -34,7 +35,11 @@ class Load {
   ~Load() { stop(); }
 
   void stop() {
-    stopping_ = true;
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    stopped_.notify_all();
     if (thread_.joinable()) thread_.join();
   }
   // After stop().
@@ -52,6 +57,8 @@ class Load {
       task.spec = R"({"sleep": "10ms"})";
     }
     tasks[0].on_worker_lost = OnWorkerLost::fail;
+    // Longer than until the next batch: whoever is killed was at work.
+    for (std::size_t i = 0; i < tasks.size(); i += 25) tasks[i].spec = R"({"sleep": "200ms"})";
     NewTask once;
     once.on_worker_lost = OnWorkerLost::fail;
     once.spec = R"({"shell": "echo $RINGMASTER_TASK_ID >> )" + witness_ + R"("})";
@@ -61,7 +68,7 @@ class Load {
 
   void run() {
     auto next = std::chrono::steady_clock::now();
-    while (!stopping_) {
+    do {
       const auto reply = client_->submit({batch()});
       if (reply) {
         accepted_.insert(accepted_.end(), reply->ids.begin(), reply->ids.end());
@@ -69,13 +76,18 @@ class Load {
         ++unknown_;  // may be there or not: it is not repeated, and not counted
       }
       next += kEvery;
-      std::this_thread::sleep_until(next);
-    }
+    } while (!stopped_before(next));
+  }
+  bool stopped_before(std::chrono::steady_clock::time_point next) {
+    std::unique_lock lock(mutex_);
+    return stopped_.wait_until(lock, next, [this] { return stopping_; });
   }
 
   std::unique_ptr<Client> client_;
   const std::string witness_;
-  std::atomic<bool> stopping_ = false;
+  std::mutex mutex_;
+  std::condition_variable stopped_;
+  bool stopping_ = false;
   std::vector<TaskId> accepted_;
   int unknown_ = 0;
   std::thread thread_;
@@ -89,10 +101,29 @@ class Kills : public ::testing::Test {
     cluster_.wait_for(3, 3);
     witness_ = cluster_.directory() / "witness";
     load_ = std::make_unique<Load>(cluster_.client_of_all(), witness_);
-    std::this_thread::sleep_for(seconds(2));
+    wait_for_progress();
   }
 
   void start_worker(const std::string& id) { cluster_.start_worker(id, {"--slots", "64"}); }
+
+  // The cluster is at work: so many more tasks have ended.
+  void wait_for_progress(int tasks = 5'000) {
+    const int before = ended();
+    EXPECT_TRUE(Cluster::eventually([&] { return ended() >= before + tasks; }, seconds(60)));
+  }
+  int ended() { return std::stoi(cluster_.query("SELECT count(*) FROM ringmaster.task_history")); }
+  void wait_until_replaced(const std::string& incarnation) {
+    EXPECT_TRUE(Cluster::eventually(
+        [&] {
+          return cluster_.query("SELECT count(*) FROM ringmaster.shard WHERE owner IS NULL OR owner = " +
+                                incarnation) == "0";
+        },
+        seconds(30)));
+  }
+  std::string incarnation_of(const std::string& master) {
+    return cluster_.query("SELECT incarnation FROM ringmaster.master WHERE node_id = '" + master +
+                          "' AND state = 'living'");
+  }
 
   // Everything accepted has ended, once, as its policy allows.
   void check() {
@@ -137,7 +168,7 @@ class Kills : public ::testing::Test {
 
   void tell(const std::string& what, std::vector<double> recovery) {
     std::sort(recovery.begin(), recovery.end());
-    std::printf("%s killed %zu times: recovery median %.0f ms, max %.0f ms\n", what.c_str(), recovery.size(),
+    std::printf("%s %zu times: recovery median %.0f ms, max %.0f ms\n", what.c_str(), recovery.size(),
                 recovery[recovery.size() / 2] * 1e3, recovery.back() * 1e3);
   }
 
@@ -152,46 +183,33 @@ TEST_F(Kills, OfMastersLoseAndDoubleNothing) {
   std::vector<double> recovery;
   for (int i = 0; i < kills(); ++i) {
     const std::string victim = "m" + std::to_string(1 + i % 3);
-    const std::string incarnation = cluster_.query(
-        "SELECT incarnation FROM ringmaster.master WHERE node_id = '" + victim + "' AND state = 'living'");
+    const std::string incarnation = incarnation_of(victim);
     const double killed_at = now();
     cluster_.stop_master(victim, SIGKILL);
-    EXPECT_TRUE(Cluster::eventually(
-        [&] {
-          return cluster_.query("SELECT count(*) FROM ringmaster.shard WHERE owner IS NULL OR owner = " +
-                                incarnation) == "0";
-        },
-        seconds(30)));
+    wait_until_replaced(incarnation);
     recovery.push_back(now() - killed_at);
-    std::this_thread::sleep_for(seconds(1));
+    wait_for_progress();
     cluster_.start_master(victim);
-    std::this_thread::sleep_for(seconds(3));
+    cluster_.wait_for(3, 3);
+    wait_for_progress();
   }
-  tell("a master was", recovery);
+  tell("a master was killed", recovery);
   check();
 }
 
 // Nothing refuses a connection here: a stopped process's sockets still accept. Only its registry node goes.
 TEST_F(Kills, AMasterThatIsFrozenIsReplacedAndChangesNothingWhenItWakes) {
-  const std::string incarnation =
-      cluster_.query("SELECT incarnation FROM ringmaster.master WHERE node_id = 'm2' AND state = 'living'");
+  const std::string incarnation = incarnation_of("m2");
   const double frozen_at = now();
   cluster_.signal("m2", SIGSTOP);
-  EXPECT_TRUE(Cluster::eventually(
-      [&] {
-        return cluster_.query("SELECT count(*) FROM ringmaster.shard WHERE owner IS NULL OR owner = " +
-                              incarnation) == "0";
-      },
-      seconds(30)));
-  tell("a master was frozen, not", {now() - frozen_at});
-  std::this_thread::sleep_for(seconds(1));
+  wait_until_replaced(incarnation);
+  tell("a master was frozen", {now() - frozen_at});
+  wait_for_progress();
   cluster_.signal("m2", SIGCONT);
   EXPECT_TRUE(Cluster::eventually(
       [&] {
-        return cluster_.query(
-                   "SELECT count(*) FROM ringmaster.master WHERE node_id = 'm2' AND state = 'living' AND "
-                   "incarnation <> " +
-                   incarnation) == "1";
+        const std::string living = incarnation_of("m2");
+        return !living.empty() && living != incarnation;
       },
       seconds(30)))
       << "it comes back as a new incarnation";
@@ -205,17 +223,23 @@ TEST_F(Kills, OfWorkersLoseAndDoubleNothing) {
     const std::string victim = "w" + std::to_string(1 + i % 3);
     const double killed_at = now();
     cluster_.stop_worker(victim, SIGKILL);
-    std::this_thread::sleep_for(seconds(3));
     // What it held started again elsewhere.
+    EXPECT_TRUE(Cluster::eventually(
+        [&] {
+          return cluster_.query("SELECT count(*) FROM ringmaster.task WHERE created_at < to_timestamp(" +
+                                std::to_string(killed_at) + ")") == "0";
+        },
+        seconds(30)));
     recovery.push_back(std::stod(cluster_.query(
         "SELECT coalesce(max(extract(epoch FROM started_at)), " + std::to_string(killed_at) + ") - " +
         std::to_string(killed_at) +
         " FROM ringmaster.task_history WHERE attempt > 1 AND created_at < to_timestamp(" +
         std::to_string(killed_at) + ") AND started_at > to_timestamp(" + std::to_string(killed_at) + ")")));
     start_worker(victim);
-    std::this_thread::sleep_for(seconds(3));
+    cluster_.wait_for(3, 3);
+    wait_for_progress();
   }
-  tell("a worker was", recovery);
+  tell("a worker was killed", recovery);
   check();
 }
 
