@@ -134,7 +134,6 @@ struct StartedBatch {
 // A worker that cannot reach the owner of these tasks gave them to the sender, which judges nothing.
 struct RelayedResults {
   std::string worker;
-  Incarnation incarnation;
   std::vector<ResultReport> items;
 };
 // The owner's answer, to be passed on to that worker.

@@ -94,7 +94,8 @@ struct AttemptResult {
   Outcome outcome = Outcome::succeeded;
   std::int32_t exit_code = 0;  // meaningful when signal == 0 and it ran
   std::int32_t signal = 0;
-  bool permanent = false;  // a retry cannot help (no such binary, bad spec): ends the task at once
+  bool permanent = false;    // a retry cannot help (no such binary, bad spec): ends the task at once
+  bool worker_died = false;  // lost, with its worker while it ran: counts towards quarantine; not stored
   WallTime started_at{};
   WallTime finished_at{};
   ResourceUsage usage;

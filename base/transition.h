@@ -56,10 +56,10 @@ inline std::string_view to_string(ControlAction action) {
 struct Control {
   TaskId id;
   ControlAction action = ControlAction::cancel;
-  // release: when it may run, and its rank from then on. cancel: a task that waits for longer, or in
-  // quarantine, comes due then, so that whoever owns it finds it and ends it; rank 0: it stays where it is.
+  // release: when it may run. cancel: a task that waits for longer, or in quarantine, comes due then, so that
+  // whoever owns it finds it and ends it.
   WallTime run_at{};
-  std::int64_t rank = 0;
+  Duration ageing_step = kDefaultAgeingStep;  // its rank follows from it, as at insert
 };
 
 // A result whose attempt had been given up: it changes nothing and is kept to be seen.
@@ -88,10 +88,7 @@ struct PageKey {
 struct Lookup {
   TaskId id;
   std::optional<TaskRow> row;
-  std::optional<TaskState> terminal;
-  Attempt terminal_attempt = 0;
-  std::int32_t exit_code = 0;  // of the terminal attempt, with its worker
-  std::string worker;
+  std::optional<Completion> end;  // its result without message and output
 };
 
 }  // namespace ringmaster

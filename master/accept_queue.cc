@@ -198,7 +198,7 @@ void AcceptQueue::settle_unknown(std::shared_ptr<Batch> batch) {
                     return;
                   }
                   const Lookup& first = found->front();
-                  if (first.row || first.terminal) return on_answer(batch, {});
+                  if (first.row || first.end) return on_answer(batch, {});
                   --in_flight_;
                   send_batch(batch);
                 });

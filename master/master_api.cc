@@ -85,15 +85,20 @@ LinkId MasterNode::owner_link(ShardId shard) const {
   return it == master_links_.end() ? 0 : it->second;
 }
 
-void MasterNode::show_live(TaskView& view) const {
-  if (view.row.cancel_requested && !is_terminal(view.row.state)) view.row.state = TaskState::cancelling;
-  // An attempt that failed and was reported twice is in the log already: it was not late.
+namespace {
+// An attempt that failed and was reported twice is in the log already: it was not late.
+void forget_repeats(TaskView& view) {
   std::erase_if(view.late, [&](const AttemptRecord& late) {
     return std::ranges::any_of(view.attempts, [&](const AttemptRecord& known) {
       return known.attempt == late.attempt && known.epoch == late.epoch &&
              known.result.outcome != Outcome::lost;
     });
   });
+}
+}  // namespace
+
+void MasterNode::show_live(TaskView& view) const {
+  if (view.row.cancel_requested && !is_terminal(view.row.state)) view.row.state = TaskState::cancelling;
   if (is_terminal(view.row.state) || !core_.shards().owns(view.row.id.shard())) return;
   const auto live = core_.live(view.row.id);
   if (!live) return;
@@ -107,6 +112,7 @@ void MasterNode::show_live(TaskView& view) const {
 void MasterNode::get_here(TaskId id, ApiResponder respond) {
   store_.get(id, guard([this, respond = std::move(respond)](Result<TaskView> view) mutable {
                if (!view) return respond(std::unexpected(view.error()));
+               forget_repeats(*view);
                show_live(*view);
                respond(ApiReply{GetReply{std::move(*view)}});
              }));
@@ -192,8 +198,8 @@ bool MasterNode::note_lookups(Wait& wait, const std::vector<Lookup>& found) {
   wait.looked = true;
   bool foreign = false;
   for (const Lookup& lookup : found) {
-    if (lookup.terminal) {
-      waiters_.ended({lookup.id, *lookup.terminal, lookup.exit_code, lookup.worker});
+    if (lookup.end) {
+      waiters_.ended({lookup.id, lookup.end->state, lookup.end->result.exit_code, lookup.end->worker});
     } else if (lookup.row) {
       wait.items[lookup.id].found = true;
       wait.items[lookup.id].state = lookup.row->state;
@@ -277,9 +283,7 @@ void MasterNode::control(ControlRequest request, ApiResponder respond) {
     request.forwarded = true;
     return links_->call(owner, request, kForwardSlack, std::move(respond));
   }
-  const WallTime due = now().wall;
-  const Control item{request.id, request.action, due,
-                     rank_of(due, kDefaultPriority, options_.core.ageing_step)};
+  const Control item{request.id, request.action, now().wall, options_.core.ageing_step};
   controlling_.emplace(request.id, std::move(respond));
   controls_.push({item});
 }
@@ -298,9 +302,10 @@ void MasterNode::answer_controls(const std::vector<Control>& items, const std::v
       store_.lookup(
           {items[i].id}, guard([respond = std::move(respond)](Result<std::vector<Lookup>> found) mutable {
             if (!found) return respond(std::unexpected(found.error()));
-            const auto& end = found->front().terminal;
+            const auto& end = found->front().end;
             if (!end) return respond(fail(ErrorCode::not_found, "there is no such task"));
-            respond(fail(ErrorCode::already_exists, "the task has ended: " + std::string(to_string(*end))));
+            respond(
+                fail(ErrorCode::already_exists, "the task has ended: " + std::string(to_string(end->state))));
           }));
     }
   }
@@ -337,8 +342,8 @@ void MasterNode::explain_from_store(TaskId id, ApiResponder respond) {
         if (!found) return respond(std::unexpected(found.error()));
         const Lookup& lookup = found->front();
         ExplainReply reply;
-        if (lookup.terminal) {
-          reply.state = *lookup.terminal;
+        if (lookup.end) {
+          reply.state = lookup.end->state;
           reply.reasons.push_back({"ended", "it has ended: " + std::string(to_string(reply.state))});
           return respond(ApiReply{std::move(reply)});
         }

@@ -39,7 +39,7 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
             store_.complete(std::move(items), std::move(done));
           },
           [this](const auto& items, const auto& fates) {
-            core_.on_completed(items, fates, now());
+            core_.on_completed(items, fates);
             wake();
           },
           [this](const Error& e) { on_fenced(e); }),
@@ -70,8 +70,8 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
           [this](const Error& e) { on_fenced(e); }),
       lates_(
           loop, options_.batch, 1,
-          [this](std::vector<LateReport> items, auto done) {
-            store_.keep_late({items.begin(), items.end()}, std::move(done));
+          [this](std::vector<LateResult> items, auto done) {
+            store_.keep_late(std::move(items), std::move(done));
           },
           [this](const auto& items, const auto&) {
             core_.on_late_kept(items);
@@ -84,7 +84,7 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
             store_.control(std::move(items), std::move(done));
           },
           [this](const auto& items, const auto& fates) {
-            core_.on_controlled(items, fates, now());
+            core_.on_controlled(items, fates);
             answer_controls(items, fates);
             wake();
           },
@@ -208,7 +208,7 @@ void MasterNode::prove() {
     proving_ = false;
     shards_.on_progress();
     if (held) {
-      core_.on_proved(begun, now());
+      core_.on_proved(begun);
       wake();
     } else if (held.error().code == ErrorCode::fenced) {
       return on_fenced(held.error());
@@ -277,7 +277,6 @@ void MasterNode::relay(std::vector<ForeignResult> results) {
     if (owner == 0) continue;
     RelayedResults& part = parts[{owner, result.worker}];
     part.worker = result.worker;
-    part.incarnation = result.incarnation;
     part.items.push_back(std::move(result.report));
   }
   for (auto& [to, part] : parts) links_->send(to.first, std::move(part));
@@ -298,7 +297,7 @@ void MasterNode::perform(ReadRequest request) {
   };
   if (std::holds_alternative<GroupsRead>(request)) {
     store_.groups(answer.operator()<std::vector<std::string>>(
-        request, [this](std::vector<std::string> groups) { core_.on_groups(groups, now()); }));
+        request, [this](std::vector<std::string> groups) { core_.on_groups(groups); }));
   } else if (const auto* page = std::get_if<PageRead>(&request)) {
     store_.page(page->group, page->after, page->due_before, core_.shards().owned(), page->limit,
                 answer.operator()<TaskStore::Page>(request, [this, asked = *page](TaskStore::Page got) {

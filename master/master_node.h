@@ -113,7 +113,7 @@ class MasterNode final : public LinkHandler, public ApiService {
   BatchQueue<Retry> retries_;
   BatchQueue<RunningMark> records_;  // before a dispatch
   BatchQueue<RunningMark> marks_;    // lazy
-  BatchQueue<LateReport> lates_;
+  BatchQueue<LateResult> lates_;
   BatchQueue<Control> controls_;
   ShardKeeper shards_;
   Waiters waiters_;

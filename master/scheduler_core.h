@@ -83,15 +83,9 @@ struct Reporter {
   auto operator<=>(const Reporter&) const = default;
 };
 
-// A result that came too late; its worker forgets it once it is kept.
-struct LateReport : LateResult {
-  Reporter reporter;
-};
-
 // A worker's result for another master's shard: to be relayed to its owner.
 struct ForeignResult {
   std::string worker;
-  Incarnation incarnation;
   ResultReport report;
 };
 
@@ -107,7 +101,7 @@ struct Effects {
   std::vector<Retry> retries;
   std::vector<RunningMark> records;  // commit, then on_recorded: the dispatch is sent after that
   std::vector<RunningMark> marks;    // commit when convenient, then on_marked
-  std::vector<LateReport> lates;     // commit, then on_late_kept
+  std::vector<LateResult> lates;     // commit, then on_late_kept
   std::vector<std::pair<LinkId, Message>> sends;
   std::vector<ReadRequest> reads;
   std::vector<FinishedTask> finished;  // committed ends
@@ -151,16 +145,16 @@ class SchedulerCore {
   void begin_accept(TaskId first, TaskId last) { accepting_[first] = last; }
   void end_accept(TaskId first) { accepting_.erase(first); }
   void on_accepted(std::vector<TaskRow> rows, Now now);  // their insert is committed
-  void on_completed(const std::vector<Completion>& items, const std::vector<WriteFate>& fates, Now now);
+  void on_completed(const std::vector<Completion>& items, const std::vector<WriteFate>& fates);
   void on_retried(const std::vector<Retry>& items, const std::vector<WriteFate>& fates, Now now);
   void on_recorded(const std::vector<RunningMark>& items, const std::vector<WriteFate>& fates, Now now);
   void on_marked(const std::vector<RunningMark>& items, const std::vector<WriteFate>& fates);
-  void on_late_kept(const std::vector<LateReport>& items);
+  void on_late_kept(const std::vector<LateResult>& items);
   // A cancel or release is committed.
-  void on_controlled(const std::vector<Control>& items, const std::vector<WriteFate>& fates, Now now);
+  void on_controlled(const std::vector<Control>& items, const std::vector<WriteFate>& fates);
 
   // ---- reads ----
-  void on_groups(const std::vector<std::string>& groups, Now now);
+  void on_groups(const std::vector<std::string>& groups);
   void on_page(const PageRead& request, std::vector<TaskRow> rows, PageKey last, bool exhausted, Now now);
   void on_due(const DueRead& request, std::vector<TaskRow> rows, Now now);
   void on_lookup(const LookupRead& request, std::vector<Lookup> answers, Now now);
@@ -178,7 +172,7 @@ class SchedulerCore {
   void on_relayed_acks(RelayedAcks acks);
   // A writing fence check that began at `begun` has held: we owned our shards then. Leases are granted on the
   // strength of it, and what a worker said it did not hold before is sent again.
-  void on_proved(MonoTime begun, Now now);
+  void on_proved(MonoTime begun);
 
   // ---- time ----
   void tick(Now now);  // at least every 250 ms, and at next_wake()
@@ -229,8 +223,7 @@ class SchedulerCore {
     std::uint64_t announce = 0;
     bool marked = false;   // `running` is in the store, or on its way there
     Incarnation recorded;  // the worker's life that the store has for this attempt; 0: none
-    bool verdict = false;  // ending: on its worker, nothing was reported
-    Reporter reporter;     // ending: who waits for the acknowledgement
+    Reporter reporter;     // ending: who waits for the acknowledgement; nobody: it is a verdict
     PageKey key() const { return {row.rank, row.id}; }
   };
   struct Worker {
@@ -298,7 +291,7 @@ class SchedulerCore {
   void acknowledge(const Reporter& reporter, Token token, ResultFate fate);
   void keep_late(const Reporter& reporter, const std::string& worker, ResultReport report);
   void quarantine(Retry& retry);
-  void cancel(Entry& entry, Now now);  // as its phase allows
+  void cancel(Entry& entry);  // as its phase allows
 
   // scheduler_core_dispatch.cc
   void pump(Lane& lane);
@@ -315,7 +308,7 @@ class SchedulerCore {
   void on_inventory(Worker& worker, Inventory inventory, Now now);
   void on_held(Worker& worker, const HeldAttempt& held, Now now);
   void end_inventory(Worker& worker, std::uint64_t sequence, Now now);
-  void on_acks(Worker& worker, const AckBatch& batch, Now now);
+  void on_acks(Worker& worker, const AckBatch& batch);
   void on_results(Worker& worker, ResultBatch batch, Now now);
   void on_result(Worker& worker, const Reporter& reporter, ResultReport report, Now now);
   void on_started(const StartedBatch& batch, Now now);
@@ -378,13 +371,15 @@ class SchedulerCore {
   std::unordered_map<TaskId, ReadStamp> touched_;  // while anything is being read
   WallTime horizon_{};  // everything due up to here is in memory or behind a lane's cursor
   MonoTime next_sweep_{}, next_worker_check_{};
-  std::optional<MonoTime> shards_taken_at_;  // the last time
-  std::array<MonoTime, kShardCount> shard_taken_at_{};
-  std::array<std::uint64_t, kShardCount> shard_take_sequence_{};  // the first announcement of it since then
+  struct Take {
+    MonoTime at{};
+    std::uint64_t sequence = 0;  // of the first announcement that followed it
+  };
+  std::array<Take, kShardCount> takes_{};  // the last one of each shard
+  std::optional<Take> last_take_;          // of any
   std::optional<MonoTime> proved_at_;
   // Dispatches that died with their channel: which, and when an inventory said so.
   std::map<TaskId, std::pair<Token, MonoTime>> unheld_;
-  std::uint64_t take_sequence_ = 0;  // announcement that a lane's workers must have answered
 
   std::map<LinkId, DispatchBatch> dispatch_outbox_;
   std::map<Reporter, std::vector<ResultAck>> ack_outbox_;

@@ -10,22 +10,6 @@ namespace ringmaster {
 
 namespace {
 constexpr std::size_t kMaxLookup = 1'000;
-
-// Whether a task's end tells of an attempt that ended so; a verdict on its worker tells of none.
-bool is_end_of(TaskState state, Outcome outcome) {
-  switch (outcome) {
-    case Outcome::succeeded:
-      return state == TaskState::succeeded;
-    case Outcome::failed:
-      return state == TaskState::failed || state == TaskState::cancelled;
-    case Outcome::timed_out:
-      return state == TaskState::timed_out || state == TaskState::cancelled;
-    case Outcome::cancelled:
-    case Outcome::lost:
-      return state == TaskState::cancelled || state == TaskState::lost;
-  }
-  return false;
-}
 }  // namespace
 
 void SchedulerCore::on_shards_taken(const std::vector<ShardEpoch>& taken, Now now) {
@@ -34,15 +18,11 @@ void SchedulerCore::on_shards_taken(const std::vector<ShardEpoch>& taken, Now no
     horizon_ = now.wall + options_.due_horizon;
     next_sweep_ = now.mono + options_.due_horizon / 2;
   }
-  take_sequence_ = announce_sequence_ + 1;  // the first of these, and of those to workers that come later
+  last_take_ = {now.mono, announce_sequence_ + 1};
   for (auto& [id, worker] : workers_) {
     if (worker->link != 0) announce(*worker, taken);
   }
-  shards_taken_at_ = now.mono;
-  for (const ShardEpoch& shard : taken) {
-    shard_taken_at_[shard.shard] = now.mono;
-    shard_take_sequence_[shard.shard] = take_sequence_;
-  }
+  for (const ShardEpoch& shard : taken) takes_[shard.shard] = *last_take_;
   for (auto& [group, its] : lanes_) its->reload();
   want_groups_ = true;
 }
@@ -97,7 +77,7 @@ void SchedulerCore::take_row(TaskRow row, ReadStamp begun, Now now) {
   if (entry == nullptr) return;
   entry->row.cancel_requested = wanted_cancelled;
   if (is_bound(*entry)) check_placed(*entry, now);
-  if (wanted_cancelled) cancel(*entry, now);
+  if (wanted_cancelled) cancel(*entry);
 }
 
 // A row into memory. A recorded dispatch is on that life of that worker until it says otherwise or a verdict
@@ -138,7 +118,7 @@ void SchedulerCore::place(Entry& entry, Worker& worker, Incarnation incarnation,
 void SchedulerCore::check_placed(Entry& entry, Now now) {
   Worker& worker = *entry.worker;
   const bool answered_since = worker.link != 0 && worker.link != entry.link && worker.ready &&
-                              worker.inventoried >= shard_take_sequence_[entry.row.id.shard()];
+                              worker.inventoried >= takes_[entry.row.id.shard()].sequence;
   if (answered_since) {
     if (worker.incarnation == entry.row.worker_incarnation) {
       unbind(entry);
@@ -153,7 +133,7 @@ void SchedulerCore::check_placed(Entry& entry, Now now) {
 
 bool SchedulerCore::gate_open(const Lane& its, Now now) const {
   if (!registry_seen_) return false;
-  if (!shards_taken_at_ || now.mono - *shards_taken_at_ >= options_.inventory_wait) return true;
+  if (!last_take_ || now.mono - last_take_->at >= options_.inventory_wait) return true;
   // Whoever may hold a task of this group must have spoken: a draining or unregistered worker on a channel
   // too, and one that has just gone, whose spool may come back with it.
   for (const auto& [id, worker] : workers_) {
@@ -162,7 +142,7 @@ bool SchedulerCore::gate_open(const Lane& its, Now now) const {
     const bool just_gone =
         worker->unreachable_since && now.mono - *worker->unreachable_since < options_.inventory_wait;
     if (!its.workers.contains(id) && !(serves && (worker->link != 0 || just_gone))) continue;
-    if (!worker->ready || worker->inventoried < take_sequence_) return false;
+    if (!worker->ready || worker->inventoried < last_take_->sequence) return false;
   }
   return true;
 }
@@ -212,7 +192,7 @@ void SchedulerCore::end_read() {
   if (!reading() && lookups_reading_ == 0) touched_.clear();
 }
 
-void SchedulerCore::on_groups(const std::vector<std::string>& groups, Now /*now*/) {
+void SchedulerCore::on_groups(const std::vector<std::string>& groups) {
   groups_reading_ = false;
   for (const std::string& group : groups) lane(group).reload();
 }
@@ -256,11 +236,13 @@ void SchedulerCore::on_lookup(const LookupRead& request, std::vector<Lookup> ans
 
 void SchedulerCore::settle_without_row(const Lookup& answer, Hearsay& said) {
   if (said.report) {
-    const bool this_one = answer.terminal && answer.terminal_attempt == said.token().attempt &&
-                          is_end_of(*answer.terminal, said.report->result.outcome);
+    const auto& end = answer.end;
+    // A verdict on its worker has its token, and is not its end.
+    const bool this_one = end && end->token == said.token() && end->worker == said.worker->id &&
+                          end->result.outcome != Outcome::lost;
     if (this_one) return acknowledge(said.reporter, said.token(), ResultFate::recorded);
     // Its history is gone, too.
-    if (!answer.terminal) return acknowledge(said.reporter, said.token(), ResultFate::stale);
+    if (!end) return acknowledge(said.reporter, said.token(), ResultFate::stale);
   }
   refuse(said);
 }
@@ -313,7 +295,7 @@ void SchedulerCore::settle_inquiry(Lookup& answer, Inquiry inquiry, Now now) {
   Entry& entry = *find(answer.id);
   entry.row.cancel_requested |= wanted_cancelled;
   if (placed && is_bound(entry)) check_placed(entry, now);
-  if (wanted_cancelled) cancel(entry, now);
+  if (wanted_cancelled) cancel(entry);
 }
 
 void SchedulerCore::read_failed(const ReadRequest& request, Now now) {

@@ -142,11 +142,11 @@ void SchedulerCore::keep_late(const Reporter& reporter, const std::string& worke
     return;
   }
   ++counters_.stale_results;
-  effects_.lates.push_back({{report.token, worker, std::move(report.result)}, reporter});
+  effects_.lates.push_back({report.token, worker, std::move(report.result)});
 }
 
-void SchedulerCore::on_late_kept(const std::vector<LateReport>& items) {
-  for (const LateReport& item : items) {
+void SchedulerCore::on_late_kept(const std::vector<LateResult>& items) {
+  for (const LateResult& item : items) {
     const auto waiting = keeping_.extract(item.token);
     if (waiting) acknowledge(waiting.mapped(), item.token, ResultFate::stale);
   }
@@ -158,8 +158,8 @@ void SchedulerCore::finish_attempt(Entry& entry, AttemptResult result, std::stri
   detach(entry);
   entry.phase = Phase::ending;
   entry.reporter = std::move(reporter);
-  entry.verdict = entry.reporter.link == 0;
   TaskRow& row = entry.row;
+  if (result.worker_died) ++row.crashes;
   if (row.cancel_requested && result.outcome != Outcome::succeeded) {
     return end_task(entry, TaskState::cancelled, std::move(result), std::move(worker));
   }
@@ -213,8 +213,7 @@ void SchedulerCore::quarantine(Retry& retry) {
                << " workers when they died";
 }
 
-void SchedulerCore::on_completed(const std::vector<Completion>& items, const std::vector<WriteFate>& fates,
-                                 Now /*now*/) {
+void SchedulerCore::on_completed(const std::vector<Completion>& items, const std::vector<WriteFate>& fates) {
   CHECK_EQ(items.size(), fates.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
     const Completion& item = items[i];
@@ -274,8 +273,7 @@ void SchedulerCore::on_retried(const std::vector<Retry>& items, const std::vecto
 
 // ---- what people want of it ----
 
-void SchedulerCore::on_controlled(const std::vector<Control>& items, const std::vector<WriteFate>& fates,
-                                  Now now) {
+void SchedulerCore::on_controlled(const std::vector<Control>& items, const std::vector<WriteFate>& fates) {
   for (std::size_t i = 0; i < items.size(); ++i) {
     const TaskId id = items[i].id;
     if (fates[i] != WriteFate::applied || !shards_.owns(id.shard())) continue;
@@ -285,12 +283,12 @@ void SchedulerCore::on_controlled(const std::vector<Control>& items, const std::
       inquiries_.try_emplace(id);  // its row decides, once what is being committed of it is
     } else if (items[i].action == ControlAction::cancel) {
       entry->row.cancel_requested = true;
-      cancel(*entry, now);
+      cancel(*entry);
     }
   }
 }
 
-void SchedulerCore::cancel(Entry& entry, Now /*now*/) {
+void SchedulerCore::cancel(Entry& entry) {
   switch (entry.phase) {
     case Phase::waiting:
     case Phase::delayed:

@@ -107,7 +107,7 @@ void SchedulerCore::on_message(LinkId link, Message message, Now now) {
   if (it == links_.end()) return;
   Worker& worker = *it->second;
   std::visit(Overloaded{[&](Inventory& m) { on_inventory(worker, std::move(m), now); },
-                        [&](AckBatch& m) { on_acks(worker, m, now); },
+                        [&](AckBatch& m) { on_acks(worker, m); },
                         [&](ResultBatch& m) { on_results(worker, std::move(m), now); },
                         [&](StartedBatch& m) { on_started(m, now); },
                         [&](WorkerStatus& m) {
@@ -240,7 +240,7 @@ void SchedulerCore::end_inventory(Worker& worker, std::uint64_t sequence, Now no
   update_credit(worker);
 }
 
-void SchedulerCore::on_proved(MonoTime begun, Now /*now*/) {
+void SchedulerCore::on_proved(MonoTime begun) {
   proved_at_ = begun;
   std::erase_if(unheld_, [&](const auto& item) {
     const auto& [token, since] = item.second;
@@ -256,7 +256,7 @@ void SchedulerCore::on_proved(MonoTime begun, Now /*now*/) {
 
 // ---- acknowledgements and results ----
 
-void SchedulerCore::on_acks(Worker& worker, const AckBatch& batch, Now /*now*/) {
+void SchedulerCore::on_acks(Worker& worker, const AckBatch& batch) {
   for (const Ack& ack : batch.items) {
     if (ack.verdict == AckVerdict::accepted) continue;
     Entry* entry = find(ack.token.task);
@@ -293,7 +293,7 @@ void SchedulerCore::on_results(Worker& worker, ResultBatch batch, Now now) {
       on_result(worker, reporter, std::move(report), now);
     } else {
       ++counters_.relayed;
-      effects_.foreign.push_back({worker.id, worker.incarnation, std::move(report)});
+      effects_.foreign.push_back({worker.id, std::move(report)});
     }
   }
 }
@@ -318,7 +318,8 @@ void SchedulerCore::on_result(Worker& worker, const Reporter& reporter, ResultRe
   if (entry == nullptr) return inquire(id, {std::move(report), {}, &worker, {}, 0, reporter});
   if (report.token.attempt < entry->row.attempt) return keep_late(reporter, worker.id, std::move(report));
   if (entry->phase == Phase::ending) {
-    if (entry->token == report.token && !entry->verdict) {
+    const bool being_recorded = entry->token == report.token && entry->reporter.link != 0;
+    if (being_recorded) {
       if (entry->reporter.link < reporter.link)
         entry->reporter = reporter;  // told again on a newer link: answer there
     } else {
@@ -371,7 +372,7 @@ MonoTime SchedulerCore::lease_end(const Entry& entry, Death death) const {
   const Worker& worker = *entry.worker;
   // Of our own grants we know the last; what an earlier owner granted ended with its last proof.
   const MonoTime ours = worker.granted_at + options_.lease.wait(false);
-  const MonoTime theirs = shard_taken_at_[entry.row.id.shard()] + options_.lease.wait(true);
+  const MonoTime theirs = takes_[entry.row.id.shard()].at + options_.lease.wait(true);
   const MonoTime end = std::max(ours, theirs);
   if (death == Death::refused && worker.dead_since)
     return std::min(end, *worker.dead_since + options_.death_settle);
@@ -390,11 +391,11 @@ void SchedulerCore::lose_attempt(Entry& entry, Death death, Now now) {
     }
   }
   ++counters_.lost_attempts;
-  // A worker that is only out of our reach may be well.
-  const bool died = death != Death::suspected || !entry.worker->registered;
-  if (entry.phase == Phase::running && died) ++row.crashes;
   AttemptResult result;
   result.outcome = Outcome::lost;
+  // A worker that is only out of our reach may be well.
+  const bool died = death != Death::suspected || !entry.worker->registered;
+  result.worker_died = died && entry.phase == Phase::running;
   result.started_at = row.started_at.value_or(WallTime{});
   result.finished_at = now.wall;
   result.message = "worker " + row.worker + (death == Death::suspected ? " was lost" : " died");
@@ -408,7 +409,7 @@ void SchedulerCore::end_lease_waits(Now now) {
     const TaskId id = lease_waits_.begin()->second;
     lease_waits_.erase(lease_waits_.begin());
     Entry* entry = find(id);
-    if (entry == nullptr || (entry->phase != Phase::sent && entry->phase != Phase::running)) continue;
+    if (entry == nullptr || !is_bound(*entry)) continue;
     const Worker& worker = *entry->worker;
     if (worker.link != 0) continue;  // it is back: its inventory decides
     lose_attempt(*entry, worker.dead_since ? Death::refused : Death::suspected, now);

@@ -234,12 +234,10 @@ struct Wire<RelayedResults> {
   using Form = wire::RelayedResults;
   static void put_all(const RelayedResults& from, Form& to) {
     to.set_worker(from.worker);
-    to.set_incarnation(from.incarnation.value);
     put_items(from.items, *to.mutable_items());
   }
   static bool take_all(Form& from, RelayedResults& to) {
     to.worker = from.worker();
-    to.incarnation = Incarnation{from.incarnation()};
     return take_items(*from.mutable_items(), to.items);
   }
 };

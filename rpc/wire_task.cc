@@ -52,6 +52,7 @@ void put(const AttemptResult& from, wire::AttemptResult& to) {
   to.set_exit_code(from.exit_code);
   to.set_signal(from.signal);
   to.set_permanent(from.permanent);
+  if (from.worker_died) to.set_worker_died(true);
   to.set_started_at(to_unix_micros(from.started_at));
   to.set_finished_at(to_unix_micros(from.finished_at));
   to.set_user_us(from.usage.user_us);
@@ -65,6 +66,7 @@ bool take(wire::AttemptResult& from, AttemptResult& to) {
   to.exit_code = from.exit_code();
   to.signal = from.signal();
   to.permanent = from.permanent();
+  to.worker_died = from.worker_died();
   to.started_at = from_unix_micros(from.started_at());
   to.finished_at = from_unix_micros(from.finished_at());
   to.usage = {from.user_us(), from.system_us(), from.max_rss_kib()};

@@ -261,18 +261,15 @@ WriteFate MemoryDatabase::control_one(const Control& item) {
   TaskRow& row = task->second.row;
   if (item.action == ControlAction::cancel) {
     row.cancel_requested = true;
-    if (item.rank == 0 || (row.state != TaskState::quarantined && row.run_at <= item.run_at)) {
-      return WriteFate::applied;
-    }
+    if (row.state != TaskState::quarantined && row.run_at <= item.run_at) return WriteFate::applied;
   } else if (row.state != TaskState::quarantined) {
-    const bool released = row.run_at == item.run_at && row.rank == item.rank;
-    return released ? WriteFate::applied : WriteFate::stale;
+    return row.run_at == item.run_at ? WriteFate::applied : WriteFate::stale;
   }
   lanes_.erase(lane_key(row));
   row.state = TaskState::ready;
   if (item.action == ControlAction::release) row.crashes = 0;
   row.run_at = item.run_at;
-  row.rank = item.rank;
+  row.rank = rank_of(item.run_at, row.task.priority, item.ageing_step);
   lanes_.insert(lane_key(row));
   return WriteFate::applied;
 }

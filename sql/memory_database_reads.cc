@@ -66,10 +66,9 @@ std::vector<Lookup> MemoryDatabase::lookup(const std::vector<TaskId>& ids) const
     if (const auto task = tasks_.find(id); task != tasks_.end()) entry.row = task->second.row;
     if (const auto ended = history_.find(id); ended != history_.end()) {
       const TaskView& view = ended->second;
-      entry.terminal = view.row.state;
-      entry.terminal_attempt = view.row.attempt;
-      entry.exit_code = view.result->exit_code;
-      entry.worker = view.row.worker;
+      entry.end = {{id, view.row.epoch, view.row.attempt}, view.row.state, view.row.worker, *view.result};
+      entry.end->result.message.clear();
+      entry.end->result.output_tail.clear();
     }
   }
   return found;

@@ -144,7 +144,7 @@ constexpr PgColumn<TaskControl> kControl[] = {
     {"cancel", PgType::boolean, false, [](A& a, const K& k) { a.integer(k.cancel ? 1 : 0); }},
     {"release", PgType::boolean, false, [](A& a, const K& k) { a.integer(k.release ? 1 : 0); }},
     {"run_at", PgType::timestamptz, false, [](A& a, const K& k) { a.time(k.run_at); }},
-    {"rank", PgType::int8, false, [](A& a, const K& k) { a.integer(k.rank); }},
+    {"step", PgType::int8, false, [](A& a, const K& k) { a.integer(k.ageing_step.count()); }},
 };
 
 using L = LateResult;
@@ -171,16 +171,13 @@ constexpr PgColumn<LateResult> kLate[] = {
 std::vector<TaskControl> merged(const std::vector<Control>& items) {
   std::map<TaskId, TaskControl> by_id;
   for (const Control& item : items) {
-    TaskControl& control = by_id.try_emplace(item.id, TaskControl{item.id}).first->second;
+    const auto [at, first] =
+        by_id.try_emplace(item.id, TaskControl{item.id, false, false, item.run_at, item.ageing_step});
+    TaskControl& control = at->second;
     if (item.action == ControlAction::cancel) {
       control.cancel = true;
-      if (control.release) continue;
-      control.run_at = item.run_at;
-      control.rank = item.rank;
-    } else if (!control.release) {
+    } else if (first) {  // or there is nothing to release any more
       control.release = true;
-      control.run_at = item.run_at;
-      control.rank = item.rank;
     }
   }
   std::vector<TaskControl> out;

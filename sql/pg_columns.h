@@ -27,10 +27,10 @@ struct PgColumn {
 struct TaskControl {
   TaskId id;
   bool cancel = false, release = false;
-  WallTime run_at{};  // of the release, else of the cancel
-  std::int64_t rank = 0;
+  WallTime run_at{};  // of the first of them
+  Duration ageing_step{};
 };
-std::vector<TaskControl> merged(const std::vector<Control>& items);  // by id; of two releases the first
+std::vector<TaskControl> merged(const std::vector<Control>& items);  // by id
 
 std::span<const PgColumn<TaskRow>> accept_columns();
 std::span<const PgColumn<Completion>> complete_columns();
@@ -62,7 +62,6 @@ extern const std::string_view kHistoryViewColumns;   // from task_history
 extern const std::string_view kHistoryBriefColumns;  // the same without what may be large
 extern const std::string_view kLateViewColumns;      // from late_result, columns of the row included
 inline constexpr int kStateColumn = 7;               // in rows and views; null: a late result
-inline constexpr int kExitCodeColumn = 30;           // in views
 
 TaskRow read_row(const PgRows& rows, int row);
 // Of a late result: `row` has its token and worker, `finished_at` is when it was received.

@@ -103,15 +103,15 @@ string control_sql() {
   const Batch items = batch(control_columns(), false);
   const string released = " = CASE WHEN u.release AND t.state = 4 THEN ";
   // Nobody would read the row for a long time, and its end is wanted now.
-  const string moved =
-      " = CASE WHEN (u.release AND t.state = 4) OR (u.cancel AND u.rank <> 0 AND (t.state = 4 OR t.run_at > "
-      "u.run_at)) THEN ";
+  const string moved = " = CASE WHEN t.state = 4 OR (u.cancel AND t.run_at > u.run_at) THEN ";
   return kFence +
          " UPDATE ringmaster.task t SET cancel_requested_at ="
          " CASE WHEN u.cancel THEN coalesce(t.cancel_requested_at, now()) ELSE t.cancel_requested_at END,"
          " state" +
          moved + "1 ELSE t.state END, crashes" + released + "NULL ELSE t.crashes END, run_at" + moved +
-         "u.run_at ELSE t.run_at END, rank" + moved + "u.rank ELSE t.rank END FROM f, unnest(" +
+         "u.run_at ELSE t.run_at END, rank" + moved +
+         "(extract(epoch FROM u.run_at) * 1000000)::int8 - t.priority * u.step ELSE t.rank END FROM f, "
+         "unnest(" +
          items.arrays + ") AS u(" + items.columns + ") WHERE t.id = u.id AND (u.cancel OR t.state = 4)";
 }
 

@@ -34,17 +34,15 @@ std::unordered_map<TaskId, Lookup> lookups_of(const PgRows& rows) {
   for (int i = 0; i < rows.size(); ++i) {
     const TaskId id{rows.integer(i, 0)};
     if (id == TaskId{}) continue;
-    TaskRow row = read_row(rows, i);
+    TaskView view = read_view(rows, i).value();  // without attempts there is nothing to misread
+    TaskRow& row = view.row;
     Lookup& entry = found[id];
     entry.id = id;
-    if (!is_terminal(row.state)) {
+    if (view.result) {
+      entry.end = {{id, row.epoch, row.attempt}, row.state, std::move(row.worker), std::move(*view.result)};
+    } else {
       entry.row = std::move(row);
-      continue;
     }
-    entry.terminal = row.state;
-    entry.terminal_attempt = row.attempt;
-    entry.exit_code = static_cast<std::int32_t>(rows.integer(i, kExitCodeColumn));
-    entry.worker = std::move(row.worker);
   }
   return found;
 }

@@ -56,8 +56,7 @@ WriteFate fate_of(const Control& item, const Fact& fact) {
   if (item.action == ControlAction::cancel) {
     return fact.cancel_requested ? WriteFate::applied : WriteFate::absent;  // it came only after the call
   }
-  const bool released =
-      fact.state != TaskState::quarantined && fact.run_at == item.run_at && fact.rank == item.rank;
+  const bool released = fact.state != TaskState::quarantined && fact.run_at == item.run_at;
   return released ? WriteFate::applied : WriteFate::stale;
 }
 

@@ -28,6 +28,12 @@ void Ledger::load(std::vector<ResultReport> results, const std::vector<ShardEpoc
   }
 }
 
+void Ledger::inherit(std::vector<ResultReport> last_words) {
+  for (ResultReport& report : last_words) {
+    if (find_finished(report.token) == finished_.end()) finish(report.token, std::move(report.result), true);
+  }
+}
+
 void Ledger::link_up(LinkId link, std::string master) {
   links_[link].master = std::move(master);
 }

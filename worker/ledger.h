@@ -63,6 +63,8 @@ class Ledger {
 
   // What the spool held at the start; once, before any other event.
   void load(std::vector<ResultReport> results, const std::vector<ShardEpoch>& epochs);
+  // How attempts of an earlier life ended that it did not live to journal; before any link is up.
+  void inherit(std::vector<ResultReport> last_words);
   void link_up(LinkId link, std::string master);
   void link_down(LinkId link);
   // The epochs that this announcement would raise: to be journalled before announce() is called.

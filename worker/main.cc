@@ -55,8 +55,10 @@ class Daemon {
     spool_ = *std::move(opened);
     // A predecessor's attempts are dead before anybody hears of this life.
     if (auto ready = supervisor.wait_ready(); !ready) return ready;
+    auto last_words = supervisor.take_last_words();
     make_runner(std::move(supervisor));
     make_node();
+    node_->inherit(std::move(last_words));
     if (auto listening = links_->listen(settings_.listen); !listening) return listening;
     const std::string address = settings_.advertise.empty() ? links_->bound_address() : settings_.advertise;
     LOG(INFO) << "worker " << settings_.node_id << " listens on " << links_->bound_address() << ", "

@@ -8,7 +8,8 @@
 #include <glog/logging.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
+
+#include "worker/process_result.h"
 
 namespace ringmaster {
 namespace {
@@ -16,11 +17,6 @@ namespace {
 // How long the loop may stand still while a dead supervisor's attempts are killed: the daemon ends
 // afterwards.
 constexpr auto kLeftoverLimit = std::chrono::seconds(5);
-
-std::string signal_text(int number) {
-  const char* const name = ::sigdescr_np(number);
-  return "signal " + std::to_string(number) + (name != nullptr ? " (" + std::string(name) + ")" : "");
-}
 
 AttemptResult failure(std::string message, bool permanent, WallTime now) {
   AttemptResult result;
@@ -54,10 +50,9 @@ void ProcessRunner::start(Dispatch attempt) {
     return finish_later(attempt.token, failure("the supervisor of this worker died before it started", false,
                                                loop_.wall_now()));
   }
-  auto codes = std::move(spec->success_exit_codes);
   auto start = make_order(attempt, std::move(*spec));
   start.id = ++last_id_;
-  attempts_.emplace(start.id, RunningAttempt{attempt.token, std::move(codes), attempt.timeout});
+  attempts_.emplace(start.id, RunningAttempt{attempt.token, start.success_exit_codes, attempt.timeout});
   ids_.emplace(attempt.token.task, start.id);
   order_leases();  // what was said before it holds before it
   order(std::move(start));
@@ -102,6 +97,8 @@ StartOrder ProcessRunner::make_order(const Dispatch& attempt, ProcessSpec spec) 
   start.log_limit = options_.log_limit;
   start.timeout = attempt.timeout;
   start.kill_grace = spec.kill_grace;
+  start.token = token;
+  start.success_exit_codes = std::move(spec.success_exit_codes);
   if (attempt.on_worker_lost == OnWorkerLost::rerun_after_lease) start.lease_shard = token.task.shard();
   return start;
 }
@@ -188,54 +185,8 @@ void ProcessRunner::on_event(FinishedEvent& event) {
   LOG_IF(WARNING, event.log_error != 0)
       << "the log of " << to_string(attempt.token.task) << " in " << supervisor_.log_dir()
       << " is incomplete: " << ::strerror(event.log_error);
-  handler_->on_attempt_finished(attempt.token, result_of(attempt, event));
-}
-
-AttemptResult ProcessRunner::result_of(const RunningAttempt& attempt, FinishedEvent& event) const {
-  AttemptResult result;
-  result.started_at = event.started_at;
-  result.finished_at = event.finished_at;
-  result.usage = event.usage;
-  result.output_tail = std::move(event.output_tail);
-  if (WIFSIGNALED(event.wait_status)) {
-    result.signal = WTERMSIG(event.wait_status);
-    result.message = "killed by " + signal_text(result.signal);
-  } else {
-    result.exit_code = WEXITSTATUS(event.wait_status);
-    result.message = "exit code " + std::to_string(result.exit_code);
-  }
-  switch (event.cause) {
-    case FinishCause::exited:
-      result.outcome = Outcome::failed;
-      if (result.signal == 0 && std::ranges::count(attempt.success_exit_codes, result.exit_code) > 0) {
-        result.outcome = Outcome::succeeded;
-        result.message.clear();
-      }
-      break;
-    case FinishCause::not_started:
-      result.outcome = Outcome::failed;
-      result.permanent = event.permanent;
-      result.message = std::move(event.message);
-      break;
-    case FinishCause::timed_out:
-      result.outcome = Outcome::timed_out;
-      result.message =
-          "stopped after its time-out of " + format_duration(attempt.timeout) + ": " + result.message;
-      break;
-    case FinishCause::killed:
-      result.outcome = Outcome::cancelled;
-      result.message =
-          event.message.empty() ? "stopped on request: " + result.message : std::move(event.message);
-      break;
-    case FinishCause::lease_ended:
-      result.outcome = Outcome::lost;
-      result.message = event.message.empty()
-                           ? "stopped: its lease ran out before a master renewed it: " + result.message
-                           : std::move(event.message);
-      break;
-  }
-  if (event.survived) result.message += "; a process of it is stuck in the kernel, SIGKILL is pending";
-  return result;
+  handler_->on_attempt_finished(attempt.token,
+                                result_of(std::move(event), attempt.success_exit_codes, attempt.timeout));
 }
 
 void ProcessRunner::lose_supervisor() {

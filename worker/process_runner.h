@@ -64,7 +64,6 @@ class ProcessRunner final : public Runner {
   void on_event(const ReadyEvent&) {}
   void on_event(const StartedEvent& event);
   void on_event(FinishedEvent& event);
-  AttemptResult result_of(const RunningAttempt& attempt, FinishedEvent& event) const;
   void lose_supervisor();
 
   AsioLoop& loop_;

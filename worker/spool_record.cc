@@ -14,6 +14,10 @@ static_assert(std::endian::native == std::endian::little, "the spool's format is
 
 enum class Type : std::uint8_t { store_id = 1, epochs = 2, result = 3, forgets = 4, sync_mark = 5 };
 
+// Flags of a result.
+constexpr std::uint8_t kPermanent = 1;
+constexpr std::uint8_t kWorkerDied = 2;
+
 constexpr std::size_t kCrcBytes = 4;
 constexpr std::size_t kHeadBytes = 9;
 constexpr std::size_t kSyncMarkBytes = kHeadBytes + 16;
@@ -109,7 +113,9 @@ ResultReport read_result(Reader& in) {
   AttemptResult& result = report.result;
   report.token = in.token();
   result.outcome = static_cast<Outcome>(in.number<std::uint8_t>());
-  result.permanent = in.number<std::uint8_t>() != 0;
+  const auto flags = in.number<std::uint8_t>();
+  result.permanent = (flags & kPermanent) != 0;
+  result.worker_died = (flags & kWorkerDied) != 0;
   result.exit_code = in.number<std::int32_t>();
   result.signal = in.number<std::int32_t>();
   result.started_at = from_unix_micros(in.number<std::int64_t>());
@@ -174,7 +180,8 @@ void append(std::string& out, const ResultReport& record) {
   const AttemptResult& result = record.result;
   put(out, record.token);
   put(out, static_cast<std::uint8_t>(result.outcome));
-  put(out, static_cast<std::uint8_t>(result.permanent ? 1 : 0));
+  put(out, static_cast<std::uint8_t>((result.permanent ? kPermanent : 0) |
+                                     (result.worker_died ? kWorkerDied : 0)));
   put(out, result.exit_code);
   put(out, result.signal);
   put(out, to_unix_micros(result.started_at));

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -18,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "worker/process_result.h"
 #include "worker/supervisor_process.h"
 #include "worker/supervisor_strays.h"
 
@@ -28,6 +31,7 @@ constexpr int kLockPollMs = 10;
 constexpr auto kLeftoverLimit = std::chrono::seconds(30);
 constexpr int kExitWaitMs = 35'000;  // longer than the supervisor takes to give up
 constexpr rlim_t kOpenFiles = 65'536;
+constexpr const char* kLastWords = "/last_words";
 
 std::unexpected<Error> system_failure(const std::string& what) {
   return fail(ErrorCode::unavailable, what + ": " + std::strerror(errno));
@@ -68,7 +72,7 @@ bool await_lock(int socket, int lock) {
   return true;
 }
 
-int supervise(int socket, int lock, const std::string& mark) {
+int supervise(int socket, int lock, const std::string& mark, const std::string& last_words) {
   close_all_but(socket, lock);
   settle_signals();
   ::setsid();
@@ -84,7 +88,7 @@ int supervise(int socket, int lock, const std::string& mark) {
     report("an earlier attempt on this data directory does not die; not starting");
     return 1;
   }
-  SupervisorProcess process(socket, mark + std::to_string(::getpid()) + "/", open_files);
+  SupervisorProcess process(socket, mark + std::to_string(::getpid()) + "/", open_files, last_words);
   if (process.run()) return 0;
   report("an attempt outlived SIGKILL");
   return 1;
@@ -99,15 +103,21 @@ void occupy_standard_descriptors() {
 
 }  // namespace
 
-Supervisor::Supervisor(pid_t pid, int process, int socket, std::string mark, std::string log_dir)
-    : pid_(pid), process_(process), socket_(socket), mark_(std::move(mark)), log_dir_(std::move(log_dir)) {}
+Supervisor::Supervisor(pid_t pid, int process, int socket, std::string mark, const std::string& directory)
+    : pid_(pid),
+      process_(process),
+      socket_(socket),
+      mark_(std::move(mark)),
+      log_dir_(directory + "/logs"),
+      last_words_(directory + kLastWords) {}
 
 Supervisor::Supervisor(Supervisor&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
       process_(std::exchange(other.process_, -1)),
       socket_(std::exchange(other.socket_, -1)),
       mark_(std::move(other.mark_)),
-      log_dir_(std::move(other.log_dir_)) {}
+      log_dir_(std::move(other.log_dir_)),
+      last_words_(std::move(other.last_words_)) {}
 
 Result<Supervisor> Supervisor::spawn(const std::string& data_dir) {
   std::error_code error;
@@ -130,7 +140,7 @@ Result<Supervisor> Supervisor::spawn(const std::string& data_dir) {
     return system_failure("cannot make a socket pair");
   }
   const pid_t pid = ::fork();
-  if (pid == 0) ::_exit(supervise(sockets[1], lock, mark.data()));
+  if (pid == 0) ::_exit(supervise(sockets[1], lock, mark.data(), directory.string() + kLastWords));
   const auto forked = pid > 0 ? Result<>() : Result<>(system_failure("cannot fork the supervisor"));
   ::close(lock);
   ::close(sockets[1]);
@@ -138,7 +148,7 @@ Result<Supervisor> Supervisor::spawn(const std::string& data_dir) {
     ::close(sockets[0]);
     return std::unexpected(forked.error());
   }
-  return Supervisor(pid, open_process(pid), sockets[0], mark.data(), (directory / "logs").string());
+  return Supervisor(pid, open_process(pid), sockets[0], mark.data(), directory.string());
 }
 
 Supervisor::~Supervisor() {
@@ -165,6 +175,27 @@ Result<> Supervisor::wait_ready(Duration limit) const {
     char byte = 0;  // only looked at: the runner reads the event
     if (count > 0 && ::recv(socket_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1) return {};
     return fail(ErrorCode::unavailable, "the supervisor died as it started");
+  }
+}
+
+std::vector<ResultReport> Supervisor::take_last_words() const {
+  SupervisorFrames frames;
+  {
+    std::ifstream file(last_words_, std::ios::binary);
+    if (!file) return {};
+    std::ostringstream bytes;
+    bytes << file.rdbuf();
+    frames.feed(bytes.view());
+  }
+  std::remove(last_words_.c_str());
+  std::vector<ResultReport> reports;
+  while (true) {
+    const auto body = frames.next();
+    if (!body || !*body) return reports;  // a torn end says nothing
+    auto word = decode_last_word(**body);
+    if (!word) return reports;
+    reports.push_back(
+        {word->token, result_of(std::move(word->event), word->success_exit_codes, word->timeout)});
   }
 }
 

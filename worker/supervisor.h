@@ -9,9 +9,11 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <sys/types.h>
 
+#include "base/messages.h"
 #include "base/result.h"
 #include "base/time.h"
 
@@ -37,18 +39,21 @@ class Supervisor {
   const std::string& log_dir() const { return log_dir_; }  // absolute
   // The daemon's end of the socket; from now on the caller closes it.
   int release_socket() { return std::exchange(socket_, -1); }
+  // How attempts ended that this data directory's last daemon did not live to hear of; each is told once.
+  // After wait_ready().
+  std::vector<ResultReport> take_last_words() const;
   // For a daemon whose supervisor died: SIGKILLs what is left of its attempts and waits until it is gone.
   // False: something was left after `limit`.
   bool kill_leftovers(Duration limit) const;
 
  private:
-  Supervisor(pid_t pid, int process, int socket, std::string mark, std::string log_dir);
+  Supervisor(pid_t pid, int process, int socket, std::string mark, const std::string& directory);
 
   pid_t pid_;
   int process_;  // a pidfd
   int socket_;
   std::string mark_;  // of all attempts of this data directory
-  std::string log_dir_;
+  std::string log_dir_, last_words_;
 };
 
 }  // namespace ringmaster

@@ -30,7 +30,8 @@ class SupervisorProcess {
  public:
   // `socket`: to the daemon. `mark`: of all attempts of this supervisor, see supervisor_strays.h.
   // The caller has blocked all signals, with default dispositions, and is a subreaper.
-  SupervisorProcess(int socket, std::string mark, rlimit open_files);
+  // `last_words`: a file, for what the daemon does not live to hear.
+  SupervisorProcess(int socket, std::string mark, rlimit open_files, std::string last_words);
   ~SupervisorProcess();
   SupervisorProcess(const SupervisorProcess&) = delete;
   SupervisorProcess& operator=(const SupervisorProcess&) = delete;
@@ -54,14 +55,20 @@ class SupervisorProcess {
           group(group_id),
           output(order.log_path, order.log_limit),
           kill_grace(order.kill_grace),
-          lease_shard(order.lease_shard) {}
+          lease_shard(order.lease_shard),
+          token(order.token),
+          success_exit_codes(order.success_exit_codes),
+          timeout(order.timeout) {}
 
     std::uint64_t id;
     pid_t group;
     OutputLog output;
     Duration kill_grace;
     std::int16_t lease_shard;  // -1: none, or its end has been dealt with
-    int pipe = -1;             // reading end of its output; -1: at end of file
+    const Token token;         // these three for its last words
+    const std::vector<std::int32_t> success_exit_codes;
+    const Duration timeout;
+    int pipe = -1;  // reading end of its output; -1: at end of file
     Phase phase = Phase::running;
     FinishCause cause = FinishCause::exited;
     bool group_gone = false;
@@ -97,13 +104,15 @@ class SupervisorProcess {
   void set_deadline(RunningAttempt& attempt, MonoTime at);
   void signal_group(const RunningAttempt& attempt, int number);
 
-  void reap();
+  bool reap();  // false: there is no child any more
   void leader_exited(RunningAttempt& attempt, int status, const rusage& usage);
   void settle_ending();
   std::vector<pid_t> find_strays();
   bool kill_strays_of(const RunningAttempt& attempt, const std::vector<pid_t>& strays);
   void finish(RunningAttempt& attempt, bool survived);
+  FinishedEvent last_event(RunningAttempt& attempt, bool survived);
   bool kill_everything();
+  void write_last_words();
 
   void send(const SupervisorEvent& event);
   bool flush_is_due() const;
@@ -112,6 +121,7 @@ class SupervisorProcess {
   int socket_;
   std::string mark_;
   rlimit open_files_;
+  std::string last_words_;
   int epoll_ = -1, child_signal_ = -1, null_input_ = -1;
   bool worker_gone_ = false;
   bool children_changed_ = false;

@@ -1,5 +1,6 @@
 // How attempts end: reaping, proof that nothing of them is left, and the end of all.
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -19,12 +20,13 @@ Duration to_duration(const timeval& time) {
 
 }  // namespace
 
-void SupervisorProcess::reap() {
+bool SupervisorProcess::reap() {
   children_changed_ = false;
   while (true) {
     siginfo_t info{};
     // Look before reaping: while the leader is a zombie, its number cannot pass to another process or group.
-    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return errno != ECHILD;
+    if (info.si_pid == 0) return true;
     const auto leader = leaders_.find(info.si_pid);
     if (leader != leaders_.end()) signal_group(*leader->second, SIGKILL);
     int status = 0;
@@ -85,8 +87,17 @@ bool SupervisorProcess::kill_strays_of(const RunningAttempt& attempt, const std:
 }
 
 void SupervisorProcess::finish(RunningAttempt& attempt, bool survived) {
+  send(last_event(attempt, survived));
+  set_deadline(attempt, MonoTime::max());
+  std::erase(ending_, attempt.id);
+  if (attempt.phase != Phase::ending) leaders_.erase(attempt.group);
+  attempts_.erase(attempt.id);
+}
+
+FinishedEvent SupervisorProcess::last_event(RunningAttempt& attempt, bool survived) {
   read_output(attempt, kLastReads);  // a stray may hold the pipe open: its end is not waited for
   if (attempt.pipe >= 0) ::close(attempt.pipe);
+  attempt.pipe = -1;
   FinishedEvent event;
   event.id = attempt.id;
   event.cause = attempt.cause;
@@ -97,15 +108,13 @@ void SupervisorProcess::finish(RunningAttempt& attempt, bool survived) {
   event.finished_at = survived ? read_wall_clock() : attempt.finished_at;
   event.usage = attempt.usage;
   event.output_tail = attempt.output.take_tail();
-  send(event);
-  set_deadline(attempt, MonoTime::max());
-  std::erase(ending_, attempt.id);
-  if (attempt.phase != Phase::ending) leaders_.erase(attempt.group);
-  attempts_.erase(attempt.id);
+  return event;
 }
 
 bool SupervisorProcess::kill_everything() {
+  reap();  // who has ended by itself did so
   for (const auto& [id, attempt] : attempts_) {
+    if (attempt->phase == Phase::running) attempt->cause = FinishCause::daemon_died;
     if (!attempt->group_gone) signal_group(*attempt, SIGKILL);
   }
   sigset_t child;
@@ -115,14 +124,27 @@ bool SupervisorProcess::kill_everything() {
   while (read_mono_clock() < end) {
     // A subreaper: whoever escaped its group becomes a child of ours when its own parent dies.
     for (const pid_t pid : children_.read()) ::kill(pid, SIGKILL);
-    pid_t reaped = 0;
-    while ((reaped = ::waitpid(-1, nullptr, WNOHANG)) > 0) {
-    }
-    if (reaped < 0 && errno == ECHILD) return true;
+    if (!reap()) return true;
     const timespec pause{0, 10'000'000};
     ::sigtimedwait(&child, nullptr, &pause);
   }
   return false;
+}
+
+// Those that a process of theirs may have outlived say nothing.
+void SupervisorProcess::write_last_words() {
+  std::string words;
+  for (const auto& [id, attempt] : attempts_) {
+    if (attempt->phase != Phase::ending) continue;
+    encode(
+        LastWord{attempt->token, attempt->success_exit_codes, attempt->timeout, last_event(*attempt, false)},
+        words);
+  }
+  if (words.empty()) return;
+  const int file = ::open(last_words_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  if (file < 0) return;
+  [[maybe_unused]] const ssize_t count = ::write(file, words.data(), words.size());
+  ::close(file);
 }
 
 }  // namespace ringmaster

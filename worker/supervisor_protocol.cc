@@ -6,7 +6,15 @@
 namespace ringmaster {
 namespace {
 
-enum class FrameType : std::uint8_t { start = 1, kill = 2, ready = 3, started = 4, finished = 5, lease = 6 };
+enum class FrameType : std::uint8_t {
+  start = 1,
+  kill = 2,
+  ready = 3,
+  started = 4,
+  finished = 5,
+  lease = 6,
+  last_word = 7
+};
 
 class FieldWriter {
  public:
@@ -37,6 +45,15 @@ class FieldWriter {
     number(static_cast<std::uint32_t>(values.size()));
     for (const auto& value : values) text(value);
   }
+  void numbers(const std::vector<std::int32_t>& values) {
+    number(static_cast<std::uint32_t>(values.size()));
+    for (const auto value : values) number(value);
+  }
+  void token(const Token& value) {
+    number(value.task.value);
+    number(value.epoch);
+    number(value.attempt);
+  }
 
  private:
   std::string& out_;
@@ -64,6 +81,17 @@ class FieldReader {
     std::vector<std::string> values;
     for (auto count = number<std::uint32_t>(); ok_ && count > 0; --count) values.push_back(text());
     return values;
+  }
+  std::vector<std::int32_t> numbers() {
+    std::vector<std::int32_t> values;
+    for (auto count = number<std::uint32_t>(); ok_ && count > 0; --count)
+      values.push_back(number<std::int32_t>());
+    return values;
+  }
+  Token token() {
+    const TaskId task{number<std::int64_t>()};
+    const auto epoch = number<Epoch>();
+    return {task, epoch, number<Attempt>()};
   }
   bool ok() const { return ok_; }
   bool complete() const { return ok_ && rest_.empty(); }
@@ -96,6 +124,8 @@ void put(const StartOrder& order, std::string& out) {
   to.number(order.timeout.count());
   to.number(order.kill_grace.count());
   to.number(order.lease_shard);
+  to.token(order.token);
+  to.numbers(order.success_exit_codes);
 }
 void put(const KillOrder& order, std::string& out) {
   FieldWriter to(out, FrameType::kill);
@@ -114,8 +144,7 @@ void put(const StartedEvent& event, std::string& out) {
   to.number(event.id);
   to.number(to_unix_micros(event.started_at));
 }
-void put(const FinishedEvent& event, std::string& out) {
-  FieldWriter to(out, FrameType::finished);
+void put(const FinishedEvent& event, FieldWriter& to) {
   to.number(event.id);
   to.number(event.cause);
   to.number(static_cast<std::uint8_t>(event.permanent));
@@ -129,6 +158,10 @@ void put(const FinishedEvent& event, std::string& out) {
   to.number(event.usage.max_rss_kib);
   to.text(event.message);
   to.text(event.output_tail);
+}
+void put(const FinishedEvent& event, std::string& out) {
+  FieldWriter to(out, FrameType::finished);
+  put(event, to);
 }
 
 StartOrder get_start(FieldReader& from) {
@@ -145,6 +178,8 @@ StartOrder get_start(FieldReader& from) {
   order.timeout = from.duration();
   order.kill_grace = from.duration();
   order.lease_shard = from.number<std::int16_t>();
+  order.token = from.token();
+  order.success_exit_codes = from.numbers();
   return order;
 }
 
@@ -183,6 +218,14 @@ void encode(const SupervisorEvent& event, std::string& out) {
   std::visit([&](const auto& e) { put(e, out); }, event);
 }
 
+void encode(const LastWord& word, std::string& out) {
+  FieldWriter to(out, FrameType::last_word);
+  to.token(word.token);
+  to.numbers(word.success_exit_codes);
+  to.number(word.timeout.count());
+  put(word.event, to);
+}
+
 Result<SupervisorOrder> decode_order(std::string_view body) {
   FieldReader from(body);
   SupervisorOrder order;
@@ -219,13 +262,26 @@ Result<SupervisorEvent> decode_event(std::string_view body) {
     }
     case FrameType::finished:
       event = get_finished(from);
-      if (std::get<FinishedEvent>(event).cause > FinishCause::lease_ended) return damaged();
+      if (std::get<FinishedEvent>(event).cause > FinishCause::daemon_died) return damaged();
       break;
     default:
       return damaged();
   }
   if (!from.complete()) return damaged();
   return event;
+}
+
+Result<LastWord> decode_last_word(std::string_view body) {
+  FieldReader from(body);
+  const auto type = from.number<FrameType>();
+  LastWord word;
+  word.token = from.token();
+  word.success_exit_codes = from.numbers();
+  word.timeout = from.duration();
+  word.event = get_finished(from);
+  if (type != FrameType::last_word || !from.complete() || word.event.cause > FinishCause::daemon_died)
+    return damaged();
+  return word;
 }
 
 void SupervisorFrames::feed(std::string_view bytes) {

@@ -33,6 +33,9 @@ struct StartOrder {
   Duration timeout{0};                    // 0: none
   Duration kill_grace{0};                 // between SIGTERM and SIGKILL; 0: SIGKILL at once
   std::int16_t lease_shard = -1;          // >= 0: starts and lives under the lease of that shard only
+  // Nothing to the supervisor; for its last words.
+  Token token;
+  std::vector<std::int32_t> success_exit_codes;
 };
 struct KillOrder {
   std::uint64_t id = 0;
@@ -61,6 +64,7 @@ enum class FinishCause : std::uint8_t {
   timed_out = 2,    // stopped by its time-out
   killed = 3,       // stopped by a KillOrder, perhaps before it started
   lease_ended = 4,  // stopped at the end of its lease, or not started without one: then `message` says so
+  daemon_died = 5,  // stopped because there was nobody left to report it to
 };
 struct FinishedEvent {
   std::uint64_t id = 0;
@@ -76,6 +80,17 @@ struct FinishedEvent {
 };
 using SupervisorEvent = std::variant<ReadyEvent, StartedEvent, FinishedEvent>;
 
+// ---- last words -------------------------------------------------------------------------------------------
+
+// How an attempt ended that its daemon did not live to hear of, and what its order said: kept in a file for
+// the next daemon.
+struct LastWord {
+  Token token;
+  std::vector<std::int32_t> success_exit_codes;
+  Duration timeout{0};
+  FinishedEvent event;
+};
+
 // ---- frames -----------------------------------------------------------------------------------------------
 
 inline constexpr std::size_t kMaxSupervisorFrame = 1024 * 1024;
@@ -83,10 +98,12 @@ inline constexpr std::size_t kMaxSupervisorFrame = 1024 * 1024;
 // Append one frame to `out`.
 void encode(const SupervisorOrder& order, std::string& out);
 void encode(const SupervisorEvent& event, std::string& out);
+void encode(const LastWord& word, std::string& out);
 
 // Errors: internal (the other end is not this binary, or memory is damaged).
 Result<SupervisorOrder> decode_order(std::string_view body);
 Result<SupervisorEvent> decode_event(std::string_view body);
+Result<LastWord> decode_last_word(std::string_view body);
 
 // Cuts a byte stream into frame bodies.
 class SupervisorFrames {

@@ -48,6 +48,9 @@ class WorkerNode final : public LinkHandler, public RunnerHandler {
   // that names one binds this worker to it, for ever; masters of another one are turned away.
   const std::string& store_id() const { return store_id_; }
 
+  // How attempts of an earlier life ended that it did not live to journal. Before start().
+  void inherit(std::vector<ResultReport> last_words) { ledger_.inherit(std::move(last_words)); }
+
   // Once. `links` calls this handler and already listens on `address`, which goes to the registry.
   // `joined`: registered, or refused for good.
   void start(Links& links, std::string address, Registry::Joined joined);

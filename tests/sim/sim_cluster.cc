@@ -81,6 +81,7 @@ std::string Simulation::pick_node() {
 }
 
 void Simulation::draw_weather() {
+  world_.last_words_share = chance(0.5) ? 0 : 0.7;
   constexpr std::array<double, 14> kOdds = {0.5, 0.3, 0.4, 0.3, 0.5, 0.4, 0.3,
                                             0.4, 0.3, 0.5, 0.4, 0.3, 0.2, 0.3};
   for (std::size_t i = 0; i < kOdds.size(); ++i) {

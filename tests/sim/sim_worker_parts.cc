@@ -79,8 +79,20 @@ SimRunner::~SimRunner() {
   if (running_.empty()) return;
   const Duration life = shortest_orphan_life + up_to(longest_orphan_life - shortest_orphan_life);
   disk_.busy_until = std::max(disk_.busy_until, world_.now() + life);
-  world_.after(life, [&witness = witness_, worker = worker_, incarnation = incarnation_] {
+  std::vector<ResultReport> words;
+  for (const auto& [task, running] : running_) {
+    if (static_cast<double>(supervisor_.random() % 1000) >= last_words_share * 1000) continue;
+    AttemptResult result;
+    result.outcome = Outcome::lost;
+    result.worker_died = true;
+    result.started_at = running.started_at;
+    result.message = "simulated last words";
+    words.push_back({running.token, std::move(result)});
+  }
+  world_.after(life, [&witness = witness_, &disk = disk_, worker = worker_, incarnation = incarnation_,
+                      words = std::move(words)] {
     witness.worker_died(worker, incarnation);
+    disk.last_words.insert(disk.last_words.end(), words.begin(), words.end());
   });
 }
 

@@ -16,6 +16,7 @@ namespace ringmaster {
 // What is on a worker's disk, and what else outlives its daemon.
 struct SimDisk {
   Spool::Contents contents;
+  std::vector<ResultReport> last_words;  // of attempts that died with their daemon
   // Attempts of an earlier life still die until then. The next one waits for its predecessor's supervisor: it
   // must not start before.
   MonoTime busy_until{};
@@ -45,8 +46,8 @@ class SimSpool final : public Spool {
 // supervisor over them. That lives on `supervisor`'s loop: it stops
 // attempts, and keeps their leases, while the daemon is frozen, which hears of it on its own loop afterwards.
 // When the daemon dies, the supervisor takes a while to kill them, in the time of `world`, which `disk` and
-// `witness` outlive. By itself an attempt ends in the daemon's time only: a freeze makes it long, which is
-// the harder case.
+// `witness` outlive, and leaves word of some. By itself an attempt ends in the daemon's time only: a freeze
+// makes it long, which is the harder case.
 class SimRunner final : public Runner {
  public:
   SimRunner(Loop& daemon, Loop& supervisor, Loop& world, Witness& witness, SimDisk& disk, std::string worker,
@@ -64,6 +65,7 @@ class SimRunner final : public Runner {
   Duration longest_lease_kill = std::chrono::milliseconds(200);  // from the end of a lease to a death
   // From the daemon's death to its attempts'.
   Duration shortest_orphan_life{0}, longest_orphan_life = std::chrono::milliseconds(300);
+  double last_words_share = 0;  // of those, are told of to the next life
 
  private:
   struct Running {

@@ -104,6 +104,7 @@ SimWorker::SimWorker(SimWorld& w, const std::string& id, Incarnation life, SimDi
   if (w.isolated_.contains(id)) w.hub.disconnect(registry->client_id());
   runner.shortest_orphan_life = w.shortest_orphan_life;
   runner.longest_orphan_life = w.longest_orphan_life;
+  runner.last_words_share = w.last_words_share;
   if (w.bug == PlantedBug::children_outlive_leases)
     runner.shortest_orphan_life = runner.longest_orphan_life = std::chrono::seconds(30);
   runner.enforces_leases =
@@ -121,6 +122,7 @@ SimWorker::SimWorker(SimWorld& w, const std::string& id, Incarnation life, SimDi
                     .lease = lease});
   handler = std::make_unique<BentHandler>(w, *node, id);
   links = std::make_unique<SimLinks>(w.network, loop, *handler, Role::worker, id, id, life);
+  node->inherit(std::exchange(disk.last_words, {}));
   node->start(*links, id, [](Result<>) {});
 }
 

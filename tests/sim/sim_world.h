@@ -143,6 +143,7 @@ class SimWorld {
   std::map<std::string, std::unique_ptr<SimMaster>> masters;
   std::map<std::string, std::unique_ptr<SimWorker>> workers;
   Duration shortest_orphan_life{0}, longest_orphan_life = std::chrono::milliseconds(300);
+  double last_words_share = 0;    // of attempts that die with their daemon, are told of to its next life
   int clock_spread_permille = 0;  // the clocks of nodes that start run so much faster or slower, at most
   const PlantedBug bug;
 

@@ -301,7 +301,7 @@ TEST_F(PgTaskStoreTest, CompletionsGoOnWhenNobodyMadeAPartition) {
 
 TEST_F(PgTaskStoreTest, MarkingAndCancellingATaskAreHotUpdates) {
   ASSERT_TRUE(master_->accept({make_row(256)}));
-  ASSERT_TRUE(master_->control({{TaskId{256}}}));
+  ASSERT_TRUE(master_->control({{TaskId{256}, ControlAction::cancel, kStart}}));
   query("UPDATE ringmaster.task SET cancel_requested_at = NULL");
   ASSERT_TRUE(master_->mark({{{TaskId{256}, 1, 1}, "w1", {9}, kStart, {}}}));
   kill_backends();  // statistics are flushed when a session ends

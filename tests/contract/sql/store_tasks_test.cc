@@ -258,15 +258,18 @@ TEST_P(StoreContract, LookupTellsRowsEndsAndNothing) {
   ASSERT_TRUE(master().complete({item}));
   const auto found = master().lookup({TaskId{512}, TaskId{256}, TaskId{768}, TaskId{256}});
   ASSERT_EQ(found.size(), 4u);
-  EXPECT_EQ(found[0].terminal, TaskState::failed);
-  EXPECT_EQ(found[0].terminal_attempt, 1);
-  EXPECT_EQ(found[0].exit_code, 5);
-  EXPECT_EQ(found[0].worker, "w1");
+  ASSERT_TRUE(found[0].end);
+  EXPECT_EQ(found[0].end->token, item.token);
+  EXPECT_EQ(found[0].end->state, TaskState::failed);
+  EXPECT_EQ(found[0].end->worker, "w1");
+  EXPECT_EQ(found[0].end->result.outcome, item.result.outcome);
+  EXPECT_EQ(found[0].end->result.exit_code, 5);
+  EXPECT_EQ(found[0].end->result.message, "") << "what may be large is left out";
   EXPECT_FALSE(found[0].row);
   ASSERT_TRUE(found[1].row);
   expect_equal(*found[1].row, make_row(256));
-  EXPECT_FALSE(found[1].terminal);
-  EXPECT_FALSE(found[2].row || found[2].terminal);
+  EXPECT_FALSE(found[1].end);
+  EXPECT_FALSE(found[2].row || found[2].end);
   EXPECT_EQ(found[2].id, TaskId{768});
   EXPECT_TRUE(found[3].row);
 }

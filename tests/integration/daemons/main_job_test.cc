@@ -222,5 +222,28 @@ TEST(MainJob, AKilledMasterComesBackAndFinishesWhatWasAccepted) {
   EXPECT_EQ(cluster.query("SELECT count(*) || '/' || max(attempt) FROM ringmaster.task_history"), "200/1");
 }
 
+TEST(MainJob, AWorkersNextLifeTellsHowItsAttemptsDied) {
+  Cluster cluster;
+  cluster.start_master("m1");
+  cluster.start_worker("w1");
+  cluster.wait_for(1, 1);
+  NewTask task;
+  task.kind = "process";
+  task.spec = R"({"shell": "echo its last line; exec sleep 1000"})";
+  task.on_worker_lost = OnWorkerLost::fail;
+  const TaskId id = submit(cluster.client("m1"), {task}).at(0);
+  const auto get = [&] { return cluster.ringctl({"task", "get", to_string(id)}).output; };
+  EXPECT_TRUE(Cluster::eventually([&] { return get().contains("RUNNING"); }, std::chrono::seconds(20)));
+  cluster.stop_worker("w1", SIGKILL);
+  cluster.start_worker("w1");
+  EXPECT_TRUE(Cluster::eventually(
+      [&] {
+        const std::string text = get();
+        return text.contains("LOST") && text.contains("killed by signal 9") && text.contains("its last line");
+      },
+      std::chrono::seconds(20)))
+      << get();
+}
+
 }  // namespace
 }  // namespace ringmaster

@@ -12,7 +12,7 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 void controlled(CoreHarness& h, TaskId id, ControlAction action = ControlAction::cancel) {
-  h.core.on_controlled({{id, action, {}, 0}}, {WriteFate::applied}, h.now);
+  h.core.on_controlled({{id, action}}, {WriteFate::applied});
   h.take();
 }
 std::vector<Token> killed(const CoreHarness& h) {
@@ -185,6 +185,20 @@ TEST(SchedulerCoreQuarantine, AWorkerThatIsOnlyOutOfReachIsNoDeath) {
   h.take();
   ASSERT_THAT(h.last.retries, SizeIs(1));
   EXPECT_EQ(h.last.retries[0].crashes, 0);
+}
+
+TEST(SchedulerCoreQuarantine, CountsADeathThatTheWorkersNextLifeTellsOf) {
+  for (const bool worker_died : {true, false}) {  // or its lease ran out
+    Dispatched h;
+    AttemptResult lost;
+    lost.outcome = Outcome::lost;
+    lost.worker_died = worker_died;
+    h.core.on_message(h.w1, ResultBatch{{{h.token, lost}}}, h.now);
+    h.take();
+    ASSERT_THAT(h.last.retries, SizeIs(1));
+    EXPECT_EQ(h.last.retries[0].crashes, worker_died ? 1 : 0);
+    EXPECT_EQ(h.last.retries[0].failures, 0);
+  }
 }
 
 TEST(SchedulerCoreExplain, SaysWhatATaskWaitsFor) {

@@ -46,7 +46,7 @@ class CoreHarness {
     if (std::holds_alternative<GroupsRead>(read)) {
       std::set<std::string> groups;
       for (const TaskRow& row : rows) groups.insert(row.task.group);
-      core.on_groups({groups.begin(), groups.end()}, now);
+      core.on_groups({groups.begin(), groups.end()});
     } else if (const auto* page = std::get_if<PageRead>(&read)) {
       std::vector<TaskRow> found;
       for (const TaskRow& row : rows) {
@@ -146,7 +146,7 @@ class CoreHarness {
   void commit(WriteFate fate = WriteFate::applied) {
     const Effects taken = std::move(last);
     last = {};
-    core.on_completed(taken.completions, std::vector<WriteFate>(taken.completions.size(), fate), now);
+    core.on_completed(taken.completions, std::vector<WriteFate>(taken.completions.size(), fate));
     core.on_retried(taken.retries, std::vector<WriteFate>(taken.retries.size(), fate), now);
     core.on_recorded(taken.records, std::vector<WriteFate>(taken.records.size(), fate), now);
   }

@@ -41,10 +41,14 @@ TEST(SchedulerCoreInquiry, WaitsUntilTheEndOfItsTaskIsCommitted) {
   EXPECT_THAT(asked_about(h), ElementsAre(h.id));
   EXPECT_THAT(h.acknowledged(), SizeIs(1)) << "that of w1";
   h.core.on_lookup(std::get<LookupRead>(h.last.reads.back()),
-                   {{.id = h.id, .row = {}, .terminal = TaskState::succeeded, .terminal_attempt = 1}}, h.now);
+                   {{.id = h.id, .row = {}, .end = ending.completions[0]}}, h.now);
+  h.take();
+  ASSERT_THAT(h.last.lates, SizeIs(1)) << "another dispatch of it has counted";
+  EXPECT_EQ(h.last.lates[0].token, older);
+  h.core.on_late_kept(h.last.lates);
   h.take();
   ASSERT_THAT(h.acknowledged(), SizeIs(1));
-  EXPECT_EQ(h.acknowledged()[0].token, older);
+  EXPECT_EQ(h.acknowledged()[0].fate, ResultFate::stale);
   EXPECT_EQ(h.last.sends[0].first, w2);
   EXPECT_EQ(h.core.tasks_in_memory(), 0u);
 }
@@ -66,8 +70,7 @@ TEST(SchedulerCoreInquiry, WaitsUntilTheRetryOfItsTaskIsCommitted) {
   EXPECT_THAT(asked_about(h), ElementsAre(h.id));
   TaskRow row = h.core.make_row({}, h.id, h.now);
   row.attempt = 2;
-  h.core.on_lookup(std::get<LookupRead>(h.last.reads.back()), {{.id = h.id, .row = row, .terminal = {}}},
-                   h.now);
+  h.core.on_lookup(std::get<LookupRead>(h.last.reads.back()), {{.id = h.id, .row = row, .end = {}}}, h.now);
   h.take();
   ASSERT_THAT(h.last.lates, SizeIs(1));
   EXPECT_EQ(h.last.lates[0].token, older);

@@ -42,7 +42,7 @@ TEST(SchedulerCoreLease, IsGrantedOnlyOnAFreshProofForTheShardsOwnedNow) {
   Dispatched h(kLeased);
   status(h);
   EXPECT_THAT(grants(h), IsEmpty()) << "nothing is proved";
-  h.core.on_proved(h.now.mono - 5s, h.now);
+  h.core.on_proved(h.now.mono - 5s);
   status(h);
   ASSERT_THAT(grants(h), SizeIs(1));
   EXPECT_EQ(grants(h)[0].status_sent_at, MonoTime{5s});
@@ -51,7 +51,7 @@ TEST(SchedulerCoreLease, IsGrantedOnlyOnAFreshProofForTheShardsOwnedNow) {
   status(h);
   EXPECT_THAT(grants(h), IsEmpty()) << "the proof is too old";
   h.core.on_shards_released({7});
-  h.core.on_proved(h.now.mono, h.now);
+  h.core.on_proved(h.now.mono);
   status(h);
   ASSERT_THAT(grants(h), SizeIs(1));
   EXPECT_THAT(grants(h)[0].shards, SizeIs(kShardCount - 1)) << "what was handed over is not ours to prolong";
@@ -60,7 +60,7 @@ TEST(SchedulerCoreLease, IsGrantedOnlyOnAFreshProofForTheShardsOwnedNow) {
 TEST(SchedulerCoreLease, ALostAttemptThatMustNotOverlapWaitsUntilItsLeaseIsOver) {
   Dispatched h(kLeased);
   h.pass(10min);
-  h.core.on_proved(h.now.mono, h.now);
+  h.core.on_proved(h.now.mono);
   status(h);
   h.pass(2s);
   lose_sight(h);
@@ -135,7 +135,7 @@ TEST(SchedulerCoreRelay, AResultForAnothersShardIsHandedOnAndNotJudged) {
 TEST(SchedulerCoreRelay, TheOwnersAnswerGoesBackByTheSameWay) {
   Dispatched h;
   constexpr LinkId kMaster = 77;
-  h.core.on_relayed(kMaster, {"w1", Incarnation{101}, {{h.token, {}}}}, h.now);
+  h.core.on_relayed(kMaster, {"w1", {{h.token, {}}}}, h.now);
   h.take();
   ASSERT_THAT(h.last.completions, SizeIs(1));
   h.commit();

@@ -76,11 +76,35 @@ TEST(SchedulerCoreResults, AResultOfATaskNotInMemoryIsJudgedByTheStore) {
   h.take();
   ASSERT_THAT(h.last.reads, SizeIs(1));
   EXPECT_THAT(h.acknowledged(), IsEmpty()) << "not in memory is no fact";
-  Lookup lookup{.id = token.task, .row = {}, .terminal = TaskState::succeeded, .terminal_attempt = 1};
-  h.core.on_lookup(std::get<LookupRead>(h.last.reads.back()), {lookup}, h.now);
+  const Completion end{token, TaskState::succeeded, "w1", {}};
+  h.core.on_lookup(std::get<LookupRead>(h.last.reads.back()), {{.id = token.task, .row = {}, .end = end}},
+                   h.now);
   h.take();
   ASSERT_THAT(h.acknowledged(), SizeIs(1));
   EXPECT_EQ(h.acknowledged()[0].fate, ResultFate::recorded);
+}
+
+// Each of these ended the task with an attempt of the same number.
+TEST(SchedulerCoreResults, AResultIsRecordedOnlyIfTheEndIsItsOwn) {
+  const Token token{make_task_id(500, 3), 2, 1};
+  AttemptResult lost;
+  lost.outcome = Outcome::lost;
+  const std::vector<std::pair<const char*, Completion>> ends{
+      {"a verdict on its worker", {token, TaskState::lost, "w1", lost}},
+      {"another dispatch of this attempt", {{token.task, 1, 1}, TaskState::succeeded, "w1", {}}},
+      {"a cancel while it was on no worker", {token, TaskState::cancelled, "", {}}}};
+  for (const auto& [what, end] : ends) {
+    CoreHarness h;
+    h.own_all();
+    h.report(h.add_worker("w1"), token);
+    h.take();
+    ASSERT_THAT(h.last.reads, SizeIs(1));
+    h.core.on_lookup(std::get<LookupRead>(h.last.reads.back()), {{.id = token.task, .row = {}, .end = end}},
+                     h.now);
+    h.take();
+    EXPECT_THAT(h.last.lates, SizeIs(1)) << what;
+    EXPECT_THAT(h.acknowledged(), IsEmpty()) << what;
+  }
 }
 
 TEST(SchedulerCoreResults, AnOlderTokensResultIsRefused) {
@@ -123,10 +147,10 @@ TEST(SchedulerCoreLoss, ADispatchThatDiedWithItsChannelIsSentAgainWithTheSameTok
   EXPECT_TRUE(h.last.prove);
   EXPECT_THAT(h.dispatched(), IsEmpty()) << "a new owner may have recorded its end meanwhile";
   h.pass(std::chrono::milliseconds(10));
-  h.core.on_proved(inventory_at - Duration{1}, h.now);
+  h.core.on_proved(inventory_at - Duration{1});
   h.take();
   EXPECT_THAT(h.dispatched(), IsEmpty()) << "that was before the worker spoke";
-  h.core.on_proved(inventory_at, h.now);
+  h.core.on_proved(inventory_at);
   h.take();
   ASSERT_THAT(h.dispatched(), SizeIs(1));
   EXPECT_EQ(h.dispatched()[0], (std::pair<LinkId, Token>{again, h.token}));
@@ -143,7 +167,7 @@ TEST(SchedulerCoreLoss, AnInventoryOfAnOlderAttemptDoesNotVouchForTheNewerOne) {
   h.core.on_link_down(h.w1, h.now);  // the dispatch died with it
   const LinkId again = h.connect("w1", Incarnation{101}, {{h.token, HeldState::finished, {}}});
   h.core.on_message(again, WorkerStatus{.credit_limit = 10}, h.now);
-  h.core.on_proved(h.now.mono, h.now);
+  h.core.on_proved(h.now.mono);
   h.take();
   ASSERT_THAT(h.dispatched(), SizeIs(1));
   EXPECT_EQ(h.dispatched()[0], (std::pair<LinkId, Token>{again, second}));
@@ -302,7 +326,7 @@ TEST(SchedulerCoreBacklog, ARowThatWasReadBeforeItsTaskEndedDoesNotComeBack) {
     h.take();
     for (const ReadRequest& read : std::vector<ReadRequest>(h.last.reads)) {
       if (std::holds_alternative<GroupsRead>(read)) {
-        h.core.on_groups({"default"}, h.now);
+        h.core.on_groups({"default"});
       } else if (std::holds_alternative<PageRead>(read)) {
         h.report(h.w1, h.token);
         h.take();
@@ -341,8 +365,8 @@ TEST(SchedulerCoreBacklog, MemoryStaysWithinTheWindowAndNothingIsForgotten) {
       std::erase_if(rows, [&](const TaskRow& row) { return row.id == done.token.task; });
     }
     for (const ReadRequest& read : more.reads) h.answer(read, rows);
-    h.core.on_completed(more.completions, std::vector<WriteFate>(more.completions.size(), WriteFate::applied),
-                        h.now);
+    h.core.on_completed(more.completions,
+                        std::vector<WriteFate>(more.completions.size(), WriteFate::applied));
     for (const auto& [link, message] : more.sends) {
       if (const auto* batch = std::get_if<DispatchBatch>(&message)) {
         for (const Dispatch& item : batch->items) {

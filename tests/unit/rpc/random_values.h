@@ -41,11 +41,11 @@ template <class Fn> void fields(WorkerStatus& v, Fn fn) { fn(v.credit_limit, v.d
 template <class Fn> void fields(Started& v, Fn fn) { fn(v.token, v.started_at); }
 template <class Fn> void fields(StartedBatch& v, Fn fn) { fn(v.items); }
 template <class Fn> void fields(LeaseGrant& v, Fn fn) { fn(v.status_sent_at, v.shards); }
-template <class Fn> void fields(RelayedResults& v, Fn fn) { fn(v.worker, v.incarnation, v.items); }
+template <class Fn> void fields(RelayedResults& v, Fn fn) { fn(v.worker, v.items); }
 template <class Fn> void fields(RelayedAcks& v, Fn fn) { fn(v.worker, v.items); }
 template <class Fn> void fields(ResourceUsage& v, Fn fn) { fn(v.user_us, v.system_us, v.max_rss_kib); }
 template <class Fn> void fields(AttemptResult& v, Fn fn) {
-  fn(v.outcome, v.exit_code, v.signal, v.permanent, v.started_at, v.finished_at, v.usage, v.message, v.output_tail);
+  fn(v.outcome, v.exit_code, v.signal, v.permanent, v.worker_died, v.started_at, v.finished_at, v.usage, v.message, v.output_tail);
 }
 template <class Fn> void fields(RetryPolicy& v, Fn fn) { fn(v.max_attempts, v.backoff, v.factor, v.backoff_max); }
 template <class Fn> void fields(NewTask& v, Fn fn) {

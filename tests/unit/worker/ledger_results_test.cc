@@ -86,6 +86,20 @@ TEST_F(Ledgers, ResultsOfAFormerLifeGoToWhoeverAnnouncesTheirShard) {
   EXPECT_EQ(reborn.orphans().at(0).shard, 6);
 }
 
+TEST_F(Ledgers, LastWordsOfAFormerLifeAreJournalledAndReportedLikeAnyResult) {
+  const Token known = token(1, kShard, 1), told = token(2, kShard, 1);
+  Ledger ledger({.incarnation = kLife});
+  ledger.load({{known, {}}}, {});
+  AttemptResult lost;
+  lost.outcome = Outcome::lost;
+  ledger.inherit({{known, lost}, {told, lost}});
+  EXPECT_EQ(ledger.spooled(), 2U);
+  auto journalled = ledger.take_unspooled();
+  ASSERT_EQ(journalled.size(), 1U) << "the other one is in the journal, as it really ended";
+  EXPECT_EQ(journalled[0].token, told);
+  EXPECT_EQ(journalled[0].result.outcome, Outcome::lost);
+}
+
 TEST_F(Ledgers, TheTokenOfAReportedResultDispatchedAgainIsReportedAgain) {
   announce(kA, 1);
   run(token(1, kShard));

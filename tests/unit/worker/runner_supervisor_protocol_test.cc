@@ -17,6 +17,8 @@ StartOrder sample_order() {
   order.timeout = Duration(8);
   order.kill_grace = Duration(9);
   order.lease_shard = 255;
+  order.token = {{77}, 5, 3};
+  order.success_exit_codes = {0, 75};
   return order;
 }
 
@@ -51,6 +53,8 @@ TEST(SupervisorProtocol, CarriesAStartOrderWhole) {
   EXPECT_EQ(order.timeout, Duration(8));
   EXPECT_EQ(order.kill_grace, Duration(9));
   EXPECT_EQ(order.lease_shard, 255);
+  EXPECT_EQ(order.token, sample_order().token);
+  EXPECT_EQ(order.success_exit_codes, sample_order().success_exit_codes);
 }
 
 TEST(SupervisorProtocol, RefusesALeaseOfAShardThatCannotBe) {
@@ -107,14 +111,28 @@ TEST(SupervisorProtocol, CarriesAFinishedEventWhole) {
   EXPECT_EQ(event.output_tail, sample_event().output_tail);
 }
 
+TEST(SupervisorProtocol, KeepsALastWordWholeAndRefusesATornOne) {
+  std::string bytes;
+  encode(LastWord{{{77}, 5, 3}, {0, 75}, Duration(8), sample_event()}, bytes);
+  const auto body = std::string_view(bytes).substr(4);
+  const auto decoded = decode_last_word(body);
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(decoded->token, (Token{{77}, 5, 3}));
+  EXPECT_EQ(decoded->success_exit_codes, (std::vector<std::int32_t>{0, 75}));
+  EXPECT_EQ(decoded->timeout, Duration(8));
+  EXPECT_EQ(decoded->event.wait_status, 9);
+  EXPECT_EQ(decoded->event.output_tail, sample_event().output_tail);
+  for (std::size_t size = 0; size < body.size(); ++size) EXPECT_FALSE(decode_last_word(body.substr(0, size)));
+}
+
 TEST(SupervisorProtocol, CarriesEachCauseAndRefusesAnUnknownOne) {
   auto event = sample_event();
-  for (int cause = 0; cause <= 5; ++cause) {
+  for (int cause = 0; cause <= 6; ++cause) {
     event.cause = static_cast<FinishCause>(cause);
     std::string bytes;
     encode(SupervisorEvent(event), bytes);
     const auto decoded = decode_event(std::string_view(bytes).substr(4));
-    ASSERT_EQ(decoded.has_value(), cause <= 4) << cause;
+    ASSERT_EQ(decoded.has_value(), cause <= 5) << cause;
     if (!decoded) continue;
     EXPECT_EQ(std::get<FinishedEvent>(*decoded).cause, event.cause);
   }

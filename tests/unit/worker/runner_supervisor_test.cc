@@ -57,6 +57,51 @@ TEST_F(SupervisorTest, AKilledDaemonLeavesNoOrphan) {
   for (const pid_t process : processes) EXPECT_FALSE(is_alive(process)) << process;
 }
 
+TEST_F(SupervisorTest, AKilledDaemonsSuccessorHearsHowItsAttemptsEnded) {
+  const pid_t daemon = fork_daemon({shell("echo its last line; echo ready > $P; exec sleep 1000"),
+                                    shell("echo ready > $P; exec sleep 1000")});
+  const pid_t supervisor = pipe_.pid();
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(pipe_.line(), "ready");
+  kill_and_reap(daemon);
+  ASSERT_TRUE(ends(supervisor));
+  auto successor = Supervisor::spawn(data_dir_);
+  ASSERT_TRUE(successor);
+  ASSERT_TRUE(successor->wait_ready(kPatience));
+  auto words = successor->take_last_words();
+  ASSERT_EQ(words.size(), 2U);
+  std::ranges::sort(words, {}, [](const ResultReport& report) { return report.token.task; });
+  EXPECT_EQ(words[0].token, token_of(1));
+  EXPECT_EQ(words[1].token, token_of(2));
+  const AttemptResult& result = words[0].result;
+  EXPECT_EQ(result.outcome, Outcome::lost);
+  EXPECT_TRUE(result.worker_died);
+  EXPECT_EQ(result.signal, SIGKILL);
+  EXPECT_EQ(result.output_tail, "its last line\n");
+  EXPECT_GT(result.usage.max_rss_kib, 0);
+  EXPECT_GE(result.finished_at, result.started_at);
+  EXPECT_THAT(result.message, HasSubstr("its worker died; killed by signal 9"));
+  EXPECT_TRUE(successor->take_last_words().empty()) << "told once";
+}
+
+TEST_F(SupervisorTest, WhatEndedByItselfAsItsDaemonDiedDidSo) {
+  const pid_t daemon = fork_daemon({shell("echo $$ > $P; read x < " + trigger_.path() + "; exit 0")});
+  const pid_t supervisor = pipe_.pid();
+  const pid_t leader = pipe_.pid();
+  ASSERT_EQ(::kill(supervisor, SIGSTOP), 0);
+  kill_and_reap(daemon);
+  trigger_.write("go\n");
+  ASSERT_TRUE(ends(leader));
+  ASSERT_EQ(::kill(supervisor, SIGCONT), 0);
+  ASSERT_TRUE(ends(supervisor));
+  auto successor = Supervisor::spawn(data_dir_);
+  ASSERT_TRUE(successor);
+  ASSERT_TRUE(successor->wait_ready(kPatience));
+  const auto words = successor->take_last_words();
+  ASSERT_EQ(words.size(), 1U);
+  EXPECT_EQ(words[0].result.outcome, Outcome::succeeded);
+  EXPECT_FALSE(words[0].result.worker_died);
+}
+
 TEST_F(SupervisorTest, AFrozenDaemonLeavesItsAttemptsRunning) {
   const pid_t daemon =
       fork_daemon({shell("echo ready > $P; read x < " + trigger_.path() + "; echo $x > $P")});
