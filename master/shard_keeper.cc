@@ -8,11 +8,8 @@ namespace ringmaster {
 
 namespace {
 constexpr Duration kCalm = std::chrono::seconds(1);
-constexpr Duration kRefusedInterval = std::chrono::milliseconds(200);
-constexpr Duration kRefusedWindow = std::chrono::seconds(5);  // two refusals further apart prove nothing
-constexpr Duration kQuickEvery = std::chrono::minutes(1);     // for one peer; then the registry must agree
-constexpr Duration kOrphanAfter = std::chrono::seconds(2);    // whoever should have taken it does not know
-constexpr Duration kKeepOrphan = std::chrono::seconds(30);    // before it goes to an heir who did not take it
+constexpr Duration kOrphanAfter = std::chrono::seconds(2);   // whoever should have taken it does not know
+constexpr Duration kKeepOrphan = std::chrono::seconds(30);   // before it goes to an heir who did not take it
 constexpr Duration kEager = std::chrono::milliseconds(100);  // shards that should be ours are still another's
 }  // namespace
 
@@ -23,8 +20,8 @@ ShardKeeper::ShardKeeper(Loop& loop, TaskStore& store, SchedulerCore& core, std:
       core_(core),
       self_(std::move(self)),
       incarnation_(incarnation),
-      dead_after_(dead_after),
       hooks_(std::move(hooks)),
+      suspicion_(dead_after),
       timer_(loop) {}
 
 // Answers may come after our destruction, or not at all.
@@ -36,13 +33,9 @@ auto ShardKeeper::guard(F f) {
 }
 
 void ShardKeeper::on_masters(std::map<std::string, Incarnation> live) {
-  live_ = std::move(live);
-  std::erase_if(buried_, [&](const auto& dead) {
-    const auto shown = live_.find(dead.first);
-    return shown == live_.end() || shown->second != dead.second;
-  });
+  suspicion_.on_list(std::move(live));
   set_ring();
-  if (!started_ && live_.contains(self_)) {
+  if (!started_ && suspicion_.shows(self_)) {
     started_ = true;
     clear_predecessors();
   } else if (started_) {
@@ -50,38 +43,18 @@ void ShardKeeper::on_masters(std::map<std::string, Incarnation> live) {
   }
 }
 
-// The registry's masters without those that we know better to be dead.
 void ShardKeeper::set_ring() {
-  std::vector<std::string> names;
-  for (const auto& [id, incarnation] : live_) {
-    const auto seen = refusals_.find(id);
-    const bool refuses = seen != refusals_.end() && seen->second.proved;
-    if (!buried_.contains(id) && !refuses) names.push_back(id);
-  }
-  core_.shards().set_masters(std::move(names));
+  core_.shards().set_masters(suspicion_.ring());
 }
 
 void ShardKeeper::on_master_refused(const std::string& node) {
-  const MonoTime now = hooks_.now().mono;
-  Refusals& seen = refusals_[node];
-  if (seen.first == MonoTime{} || now - seen.last > kRefusedWindow) seen = {now, now, false};
-  seen.last = now;
-  if (seen.proved || now - seen.first < kRefusedInterval) return;
-  seen.proved = true;
+  if (!suspicion_.on_refused(node, hooks_.now().mono)) return;
   set_ring();  // whoever takes its shards over, our share of them is ours
   check_soon();
 }
 
 void ShardKeeper::on_master_reached(const std::string& node) {
-  if (refusals_.erase(node) != 0) set_ring();
-}
-
-// Nobody listens where it lived. Wrongly suspected, it loses its shards and comes back: so not too often.
-bool ShardKeeper::is_suspect(const std::string& node, MonoTime now) const {
-  const auto seen = refusals_.find(node);
-  if (seen == refusals_.end() || !seen->second.proved) return false;
-  const auto last = quick_at_.find(node);
-  return last == quick_at_.end() || now - last->second >= kQuickEvery;
+  if (suspicion_.on_reached(node)) set_ring();
 }
 
 void ShardKeeper::check_soon() {
@@ -156,7 +129,8 @@ void ShardKeeper::on_rows(const std::vector<ShardRow>& rows) {
     for (const ShardEpoch& shard : core_.shards().epochs()) all.push_back(shard.shard);
     return release(std::move(all));
   }
-  if (clear_dead(rows)) return;
+  if (auto dead = suspicion_.judge(rows, incarnation_, hooks_.registry_up(), hooks_.now().mono))
+    return take_over(*dead);
   std::vector<ShardId> wanted;
   bool expecting = false;
   for (const ShardRow& row : rows) {
@@ -179,31 +153,6 @@ void ShardKeeper::on_rows(const std::vector<ShardRow>& rows) {
   again(expecting ? kEager : kCalm);
 }
 
-// Owners whose registry node has been gone for a while, and owners whose master row has ended.
-bool ShardKeeper::clear_dead(const std::vector<ShardRow>& rows) {
-  const MonoTime now = hooks_.now().mono;
-  std::map<std::string, MonoTime> absent;
-  for (const ShardRow& row : rows) {
-    if (!row.owner || row.owner == incarnation_) continue;
-    const bool suspect = is_suspect(row.owner_node, now);
-    if (!row.owner_alive || suspect) {
-      take_over(row.owner_node, row.owner, suspect);
-      return true;
-    }
-    // A list that is frozen says nothing of who came since.
-    if (live_.contains(row.owner_node) || !hooks_.registry_up()) continue;
-    const auto known = absent_since_.find(row.owner_node);
-    const MonoTime since = known == absent_since_.end() ? now : known->second;
-    absent.emplace(row.owner_node, since);
-    if (now - since >= dead_after_) {
-      take_over(row.owner_node, row.owner, false);
-      return true;
-    }
-  }
-  absent_since_ = std::move(absent);
-  return false;
-}
-
 // Nobody has taken it for a while: its heir does not know, or is gone as well. Any master may; it moves on
 // later.
 bool ShardKeeper::is_orphan(const ShardRow& row, MonoTime now) {
@@ -216,15 +165,14 @@ bool ShardKeeper::is_orphan(const ShardRow& row, MonoTime now) {
   return now - *since >= kOrphanAfter;
 }
 
-void ShardKeeper::take_over(const std::string& node, Incarnation dead, bool on_refusals) {
+void ShardKeeper::take_over(const Suspicion::Dead& dead) {
   step_ = Step::clearing;
-  LOG(WARNING) << "taking over from master " << node << " (" << to_string(dead) << "): "
-               << (on_refusals ? "it refuses connections"
-                               : "the registry or the database says that it is gone");
-  store_.take_over(dead, guard([this, node, dead, on_refusals](Result<> done) {
+  LOG(WARNING) << "taking over from master " << dead.node << " (" << to_string(dead.incarnation) << "): "
+               << (dead.refuses ? "it refuses connections"
+                                : "the registry or the database says that it is gone");
+  store_.take_over(dead.incarnation, guard([this, dead](Result<> done) {
                      if (!done) return failed("taking over", done.error());
-                     buried_[node] = dead;
-                     if (on_refusals) quick_at_[node] = hooks_.now().mono;
+                     suspicion_.on_taken_over(dead, hooks_.now().mono);
                      set_ring();
                      again(Duration{0});
                    }));

@@ -11,6 +11,7 @@
 
 #include "base/loop.h"
 #include "master/scheduler_core.h"
+#include "master/suspicion.h"
 #include "sql/task_store.h"
 
 namespace ringmaster {
@@ -52,11 +53,9 @@ class ShardKeeper {
   void read();
   void on_rows(const std::vector<ShardRow>& rows);
   void believe(const std::vector<ShardRow>& rows);
-  bool clear_dead(const std::vector<ShardRow>& rows);
-  bool is_suspect(const std::string& node, MonoTime now) const;
   bool is_orphan(const ShardRow& row, MonoTime now);
   void clear_predecessors();
-  void take_over(const std::string& node, Incarnation dead, bool on_refusals);
+  void take_over(const Suspicion::Dead& dead);
   void take(std::vector<ShardId> wanted);
   void release(std::vector<ShardId> ids);
   void release_now();
@@ -71,22 +70,13 @@ class ShardKeeper {
   SchedulerCore& core_;
   const std::string self_;
   const Incarnation incarnation_;
-  const Duration dead_after_;
   Hooks hooks_;
   Step step_ = Step::idle;
   bool started_ = false;
   bool leaving_ = false;
   std::function<void()> left_;
   std::vector<ShardId> releasing_;
-  std::map<std::string, MonoTime> absent_since_;  // owners that the registry does not show
-  std::map<std::string, Incarnation> live_;       // as the registry shows them
-  std::map<std::string, Incarnation> buried_;     // taken over, though the registry may still show them
-  struct Refusals {
-    MonoTime first, last;
-    bool proved = false;  // twice, far enough apart
-  };
-  std::map<std::string, Refusals> refusals_;
-  std::map<std::string, MonoTime> quick_at_;  // the last take-over on refusals alone
+  Suspicion suspicion_;
   std::array<std::optional<MonoTime>, kShardCount> unowned_since_;
   std::array<std::optional<MonoTime>, kShardCount> adopted_at_;  // orphans that we took for another master
   std::array<std::string, kShardCount> owners_;

@@ -202,6 +202,31 @@ TEST_F(AcceptQueues, AFullQueueIsResourceExhaustedUntilThereIsRoom) {
   EXPECT_THAT(said_, SizeIs(1));
 }
 
+TEST_F(AcceptQueues, IsBoundedInBytesToo) {
+  queue_.pause();
+  NewTask big;
+  big.spec = std::string(1'000'000, ' ');
+  int taken = 0;
+  const auto respond = [&](Result<ApiReply> reply) {
+    said_.push_back(std::string(to_string(reply.error().code)));
+  };
+  for (; said_.empty() && taken < 1'000; ++taken) queue_.submit({big}, respond);
+  EXPECT_THAT(said_, ElementsAre("resource_exhausted"));
+  EXPECT_LT(taken, 300);
+}
+
+// The rest of a block is given up for what does not fit into it.
+TEST_F(AcceptQueues, ARequestLargerThanWhatIsLeftOfABlockOfIdsIsNotStuck) {
+  submit(7'000);  // of a block of 16,384: more than half is left
+  loop_.run_ready();
+  ASSERT_THAT(store_.accepts, SizeIs(1));
+  const std::size_t second = submit(10'000);
+  loop_.run_ready();
+  ASSERT_THAT(store_.accepts, SizeIs(2));
+  for (int i = 0; i < 2; ++i) store_.answer_accept({});
+  EXPECT_THAT(ids_[second], SizeIs(10'000));
+}
+
 TEST_F(AcceptQueues, SendsNothingWhilePaused) {
   submit();
   loop_.run_ready();

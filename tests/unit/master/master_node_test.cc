@@ -149,6 +149,21 @@ TEST_F(MasterNodes, AWaitOfNoTimeLooksOnceHoweverLateTheStoreAnswers) {
   EXPECT_EQ(loop_.now() - asked, milliseconds(300));
 }
 
+// It ends by itself, while the first look is still under way.
+TEST_F(MasterNodes, AWaitWhoseTaskEndsBeforeTheFirstLookIsAnswered) {
+  start_and_own();
+  NewTask task = noop();
+  task.start_deadline = milliseconds(100);
+  const auto reply = call<SubmitReply>(SubmitRequest{{task}});
+  ASSERT_TRUE(reply);
+  store_loop_.delay = milliseconds(300);
+  loop_.advance(milliseconds(200));  // its end is being committed
+  store_loop_.delay = seconds(2);
+  const auto waited = call<WaitReply>(WaitRequest{.ids = {reply->ids[0]}, .wait = seconds(5)});
+  ASSERT_TRUE(waited) << waited.error().message;
+  EXPECT_EQ(waited->items[0].state, TaskState::timed_out);
+}
+
 TEST_F(MasterNodes, AWaitThatCouldNotLookSaysSo) {
   start_and_own();
   const auto reply = call<SubmitReply>(SubmitRequest{{noop()}});
