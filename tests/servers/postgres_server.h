@@ -66,7 +66,8 @@ class PostgresServer {
   // connection.
   std::string query(const std::string& database, const std::string& sql) const {
     const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(
-        PQconnectdb((conninfo(database) + " options='-c client_min_messages=warning'").c_str()), &PQfinish);
+        PQconnectdb((socket_conninfo(database) + " options='-c client_min_messages=warning'").c_str()),
+        &PQfinish);
     const std::unique_ptr<PGresult, decltype(&PQclear)> rows(PQexec(connection.get(), sql.c_str()), &PQclear);
     const auto status = PQresultStatus(rows.get());
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {

@@ -10,10 +10,10 @@ namespace ringmaster {
 namespace {
 
 constexpr Duration kCalm = std::chrono::seconds(180);  // simulated time in which a healed cluster must finish
-constexpr std::array<std::string_view, 14> kTroubleNames = {
-    "worker_crashes", "worker_drains", "master_crashes",   "master_stops", "resets",  "cuts",
-    "freezes",        "store_trouble", "registry_trouble", "slow",         "cancels", "clock_rates",
-    "lying_registry", "splits"};
+constexpr std::array<std::string_view, 15> kTroubleNames = {
+    "worker_crashes", "worker_drains", "master_crashes", "master_stops",     "resets",
+    "cuts",           "freezes",       "store_trouble",  "registry_trouble", "slow",
+    "cancels",        "clock_rates",   "lying_registry", "splits",           "supervisor_crashes"};
 
 class Simulation {
  public:
@@ -82,8 +82,8 @@ std::string Simulation::pick_node() {
 
 void Simulation::draw_weather() {
   world_.last_words_share = chance(0.5) ? 0 : 0.7;
-  constexpr std::array<double, 14> kOdds = {0.5, 0.3, 0.4, 0.3, 0.5, 0.4, 0.3,
-                                            0.4, 0.3, 0.5, 0.4, 0.3, 0.2, 0.3};
+  constexpr std::array<double, 15> kOdds = {0.5, 0.3, 0.4, 0.3, 0.5, 0.4, 0.3, 0.4,
+                                            0.3, 0.5, 0.4, 0.3, 0.2, 0.3, 0.3};
   for (std::size_t i = 0; i < kOdds.size(); ++i) {
     if (chance(kOdds[i])) weather_.insert(static_cast<Trouble>(i));
   }
@@ -301,6 +301,10 @@ void Simulation::storm() {
       }
       break;
     case 1:
+      if (may(Trouble::supervisor_crashes) && workers && chance(0.5)) {
+        world_.crash_supervisor(pick(world_.workers), down);
+        break;
+      }
       if (may(Trouble::worker_drains) && workers) drain_somebody(down);
       break;
     case 2:

@@ -29,6 +29,7 @@ enum class Trouble : std::uint8_t {
   clock_rates,
   lying_registry,
   splits,
+  supervisor_crashes,
 };
 std::string_view to_string(Trouble trouble);
 std::vector<Trouble> all_troubles();

@@ -96,8 +96,28 @@ SimRunner::~SimRunner() {
   });
 }
 
+void SimRunner::lose_supervisor() {
+  supervisor_lost_ = true;
+  for (const auto& [task, running] : std::exchange(running_, {})) {
+    witness_.ended(running.token, worker_, incarnation_);
+    fail(running.token, running.started_at);
+  }
+}
+
+void SimRunner::fail(Token token, WallTime started_at) {
+  AttemptResult result;
+  result.outcome = Outcome::failed;
+  result.started_at = started_at;
+  result.finished_at = daemon_.wall_now();
+  result.message = "simulated death of the supervisor";
+  daemon_.post([this, token, result = std::move(result)]() mutable {
+    handler_->on_attempt_finished(token, std::move(result));
+  });
+}
+
 void SimRunner::start(Dispatch attempt) {
   const Token token = attempt.token;
+  if (supervisor_lost_) return fail(token, daemon_.wall_now());
   const bool leased = attempt.on_worker_lost == OnWorkerLost::rerun_after_lease;
   if (leased && enforces_leases && leases_[token.task.shard()] <= supervisor_.now()) {
     AttemptResult refused;

@@ -58,6 +58,7 @@ class SimRunner final : public Runner {
   void start(Dispatch attempt) override;
   void kill(Token token) override;
   void extend_lease(ShardId shard, MonoTime until) override;
+  void lose_supervisor();  // every attempt dies; none starts any more
 
   bool enforces_leases = true;  // false: planted
   double fail_share = 0.1;      // of attempts that exit with 1
@@ -90,7 +91,10 @@ class SimRunner final : public Runner {
   SimDisk& disk_;
   const std::string worker_;
   const Incarnation incarnation_;
+  void fail(Token token, WallTime started_at);
+
   RunnerHandler* handler_ = nullptr;
+  bool supervisor_lost_ = false;
   std::map<TaskId, Running> running_;
   std::map<ShardId, MonoTime> leases_;  // their ends
 };

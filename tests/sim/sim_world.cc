@@ -212,6 +212,17 @@ void SimWorld::crash_worker(const std::string& id) {
   workers.erase(id);
 }
 
+void SimWorld::crash_supervisor(const std::string& id, Duration after) {
+  tell("the supervisor of " + id + " crashes");
+  workers.at(id)->runner.lose_supervisor();
+  const auto client = session_of(id);
+  loop.after(Duration{static_cast<std::int64_t>(loop.random() % 20'000)}, [this, id, client, after] {
+    if (!lives(id, client)) return;
+    crash_worker(id);
+    start_worker(id, after);
+  });
+}
+
 NodeLoop& SimWorld::loop_of(const std::string& id) {
   return masters.contains(id) ? masters.at(id)->loop : workers.at(id)->loop;
 }

@@ -91,6 +91,8 @@ class SimWorld {
   void start_worker(const std::string& id, Duration after = Duration{0});
   void crash_master(const std::string& id);
   void crash_worker(const std::string& id);
+  // Its attempts die with it at once; its daemon says so, perhaps, and ends; another one comes `after`.
+  void crash_supervisor(const std::string& id, Duration after);
   // SIGSTOP: nothing runs, and the registry session ends if it lasts.
   void freeze(const std::string& id);
   void thaw(const std::string& id);

@@ -33,11 +33,12 @@ bool Cluster::eventually(const std::function<bool()>& holds, std::chrono::millis
   return true;
 }
 
-Cluster::Cluster() {
+Cluster::Cluster(Database database) {
   std::string pattern = (std::filesystem::temp_directory_path() / "ringmaster-cluster-XXXXXX").string();
   directory_ = ::mkdtemp(pattern.data());
   PostgresServer& postgres = PostgresServer::shared();
-  conninfo_ = postgres.conninfo(postgres.make_database());
+  const std::string name = postgres.make_database();
+  conninfo_ = database == Database::by_tcp ? postgres.conninfo(name) : postgres.socket_conninfo(name);
   ChildProcess migrate({kBin + "/ringmaster", "migrate", "--database", conninfo_},
                        {.output = directory_ / "migrate.log"});
   if (migrate.wait(std::chrono::seconds(30)) != 0) throw std::runtime_error("migrate: " + migrate.output());
@@ -96,6 +97,11 @@ void Cluster::stop_worker(const std::string& id, int signal) {
 void Cluster::stop_master(const std::string& id, int signal) {
   clients_.erase(id);
   stop_worker(id, signal);
+}
+
+std::string Cluster::port_of(const std::string& master) const {
+  const std::string& address = addresses_.at(master);
+  return address.substr(address.rfind(':') + 1);
 }
 
 std::string Cluster::log_of(const std::string& id) const {

@@ -21,7 +21,9 @@ namespace ringmaster {
 
 class Cluster {
  public:
-  Cluster();
+  // By socket: for a test in a network of its own, which PostgreSQL is not in.
+  enum class Database { by_tcp, by_socket };
+  explicit Cluster(Database database = Database::by_tcp);
   ~Cluster();
 
   ChildProcess& start_master(const std::string& id);
@@ -43,6 +45,7 @@ class Cluster {
   Ran ringctl(std::vector<std::string> arguments, const std::string& input = "");
 
   std::string query(const std::string& sql);  // one value, as text
+  std::string port_of(const std::string& master) const;
   std::string conninfo() const { return conninfo_; }
   std::string zookeeper() const { return zookeeper_.hosts(); }
   const std::filesystem::path& directory() const { return directory_; }

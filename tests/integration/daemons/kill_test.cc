@@ -14,6 +14,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/integration/daemons/cluster.h"
+#include "tests/servers/network_namespace.h"
 
 namespace ringmaster {
 namespace {
@@ -95,7 +96,8 @@ class Load {
 
 class Kills : public ::testing::Test {
  protected:
-  Kills() {
+  explicit Kills(Cluster::Database database = Cluster::Database::by_tcp) : cluster_(database) {}
+  void SetUp() override {
     for (const char* id : {"m1", "m2", "m3"}) cluster_.start_master(id);
     for (const char* id : {"w1", "w2", "w3"}) start_worker(id);
     cluster_.wait_for(3, 3);
@@ -214,6 +216,41 @@ TEST_F(Kills, AMasterThatIsFrozenIsReplacedAndChangesNothingWhenItWakes) {
       seconds(30)))
       << "it comes back as a new incarnation";
   EXPECT_EQ(cluster_.query("SELECT state FROM ringmaster.master WHERE incarnation = " + incarnation), "dead");
+  check();
+}
+
+// Started before the network is changed, so that other tests reach it too.
+struct OuterPostgres {
+  OuterPostgres() { PostgresServer::shared(); }
+};
+
+class KillsInTheirOwnNetwork : private OuterPostgres, private NetworkNamespace, public Kills {
+ protected:
+  KillsInTheirOwnNetwork() : Kills(Cluster::Database::by_socket) {}
+  void SetUp() override {
+    if (!made()) GTEST_SKIP() << "only root can make a network";
+    Kills::SetUp();
+  }
+  // Whatever goes to this port or comes from it is lost, without a word to anybody.
+  void black_hole(const std::string& port) {
+    ChildProcess nft({"nft",
+                      "add table inet hole; add chain inet hole in { type filter hook input priority 0; }; "
+                      "add rule inet hole in tcp dport " +
+                          port + " drop; add rule inet hole in tcp sport " + port + " drop"},
+                     {.output = cluster_.directory() / "nft.log"});
+    EXPECT_EQ(nft.wait(seconds(10)), 0) << nft.output();
+  }
+};
+
+// No connection is refused, none ends: its registry node is all that tells of its death.
+TEST_F(KillsInTheirOwnNetwork, AMasterThatDiesBehindABlackHoleIsReplaced) {
+  const std::string incarnation = incarnation_of("m2");
+  black_hole(cluster_.port_of("m2"));
+  const double killed_at = now();
+  cluster_.stop_master("m2", SIGKILL);
+  wait_until_replaced(incarnation);
+  tell("a master died behind a black hole", {now() - killed_at});
+  wait_for_progress();
   check();
 }
 
