@@ -9,5 +9,6 @@ inline constexpr int kExitTaskFailed = 1;  // it ended otherwise than SUCCEEDED 
 inline constexpr int kExitTimedOut = 124;  // the task's time-out, or that of the wait
 inline constexpr int kExitOwnError = 125;  // ringctl itself: usage, connection, refused request
 inline constexpr int kExitSignalBase = 128;
+inline constexpr int kMaxExitStatus = 255;
 
 }  // namespace ringmaster

@@ -57,7 +57,8 @@ int exit_code_of(const TaskView& view) {
   if (view.row.state == TaskState::succeeded) return kExitOk;
   if (view.row.state == TaskState::failed && view.result) {
     if (view.result->signal > 0) return kExitSignalBase + view.result->signal;
-    if (view.result->exit_code > 0) return view.result->exit_code;
+    const int own = view.result->exit_code;  // an HTTP status does not fit into an exit status
+    if (own > 0 && own <= kMaxExitStatus) return own;
   }
   return kExitTaskFailed;
 }

@@ -15,6 +15,7 @@
 #include "registry/zookeeper_registry.h"
 #include "rpc/tcp_links.h"
 #include "worker/file_spool.h"
+#include "worker/http_runner.h"
 #include "worker/kind_runner.h"
 #include "worker/noop_runner.h"
 #include "worker/process_runner.h"
@@ -83,6 +84,7 @@ class Daemon {
   void make_runner(Supervisor supervisor) {
     runner_ = std::make_unique<KindRunner>(loop_);
     runner_->add("noop", std::make_unique<NoopRunner>(loop_));
+    runner_->add("http", std::make_unique<HttpRunner>(loop_, HttpRunnerOptions{supervisor.log_dir()}));
     runner_->add("process", std::make_unique<ProcessRunner>(loop_, std::move(supervisor), [this] {
                    end(kFailure, "the supervisor died");
                  }));

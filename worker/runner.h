@@ -1,5 +1,6 @@
-// Runner: carries out attempts. Real ones (process_runner.h, noop_runner.h) and the simulator's implement it.
-// All calls and callbacks are on the loop's thread; callbacks never run inside a call.
+// Runner: carries out attempts. Real ones (process_runner.h, http_runner.h, noop_runner.h) and the
+// simulator's implement it. All calls and callbacks are on the loop's thread; callbacks never run inside a
+// call.
 #pragma once
 
 #include "base/messages.h"

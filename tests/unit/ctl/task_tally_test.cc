@@ -67,6 +67,8 @@ TEST(TaskExitCode, IsTheTasksOwn) {
   EXPECT_EQ(code_of(TaskState::succeeded, 0, 0), 0);
   EXPECT_EQ(code_of(TaskState::succeeded, 3, 0), 0);  // 3 was declared a success
   EXPECT_EQ(code_of(TaskState::failed, 7, 0), 7);
+  EXPECT_EQ(code_of(TaskState::failed, 255, 0), 255);
+  EXPECT_EQ(code_of(TaskState::failed, 512, 0), 1);  // cut to 8 bits it would be a success
   EXPECT_EQ(code_of(TaskState::failed, 0, 9), 137);
   EXPECT_EQ(code_of(TaskState::failed, 0, 0), 1);  // could not start
   EXPECT_EQ(code_of(TaskState::timed_out, 0, 15), 124);
