@@ -158,7 +158,8 @@ Result<> check_choices(const NewTask& task) {
 
 std::size_t request_bytes(const NewTask& task) {
   return kTaskOverhead + task.ns.size() + task.kind.size() + task.spec.size() + task.group.size() +
-         task.routing_key.size() + task.labels.size() + task.traceparent.size() + task.created_by.size();
+         task.routing_key.size() + task.labels.size() + task.traceparent.size() + task.created_by.size() +
+         task.idempotency_key.size();
 }
 
 }  // namespace
@@ -170,6 +171,7 @@ Result<> validate(const NewTask& task) {
   if (auto ok = check_text("routing_key", task.routing_key); !ok) return ok;
   if (auto ok = check_text("traceparent", task.traceparent); !ok) return ok;
   if (auto ok = check_text("created_by", task.created_by); !ok) return ok;
+  if (auto ok = check_text("idempotency_key", task.idempotency_key); !ok) return ok;
   if (auto ok = check_choices(task); !ok) return ok;
   if (auto ok = check_duration("timeout", task.timeout); !ok) return ok;
   if (auto ok = check_duration("start_deadline", task.start_deadline); !ok) return ok;
@@ -187,6 +189,8 @@ Result<> validate(const SubmitRequest& request) {
     bytes += request_bytes(task);
     if (bytes > kMaxRequestBytes)
       return refuse("tasks", "tasks must be at most 4 MiB in all: send several requests");
+    if (task.idempotency_key.empty() != request.tasks[0].idempotency_key.empty())
+      return refuse("tasks", "either every task of a request has an idempotency_key, or none");
     if (auto checked = validate(task); !checked) {
       const std::string where = "tasks[" + std::to_string(i) + "].";
       return refuse(where + checked.error().field, where + checked.error().message);

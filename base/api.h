@@ -53,8 +53,10 @@ struct WaitReply {
 struct ListRequest {
   std::string ns, group, kind;    // empty: any
   std::vector<TaskState> states;  // empty: any
-  std::optional<TaskId> after;    // keyset: ids greater than this
-  std::uint32_t limit = 100;      // 1..1000
+  std::string labels;             // JSON object: tasks with all of these; empty: any
+  std::optional<WallTime> created_from, created_before;
+  std::optional<TaskId> after;  // keyset: ids greater than this
+  std::uint32_t limit = 100;    // 1..1000
 };
 struct ListReply {
   std::vector<TaskView> views;  // ascending id; specs and output tails are included
@@ -84,6 +86,39 @@ struct ExplainReply {
     std::string text;  // for people
   };
   std::vector<Reason> reasons;  // the most important first
+};
+
+// A piece of what an attempt has written, from the worker that runs or ran it. Errors: not_found (no such
+// task or attempt, or it has not started), unavailable (its worker is out of reach).
+struct LogRequest {
+  TaskId id;
+  Attempt attempt = 0;  // 0: the current or last one
+  std::uint64_t offset = 0;
+  std::uint32_t limit = 256 * 1024;  // bytes, 1 to 1 MiB
+  bool forwarded = false;
+};
+inline constexpr std::uint32_t kMaxLogBytes = 1024 * 1024;
+struct LogReply {
+  Attempt attempt = 0;
+  std::string worker;
+  std::string bytes;
+  std::uint64_t next = 0;  // the offset behind them
+  bool over = false;       // the attempt has ended, and there is nothing behind them
+};
+
+// The groups that have workers or work, as all masters together see them.
+struct GroupsRequest {
+  bool forwarded = false;
+};
+struct GroupsReply {
+  struct Group {
+    std::string name;
+    std::uint32_t workers = 0, slots = 0;  // registered
+    std::uint64_t waiting_in_memory = 0, dispatched = 0;
+    bool more_in_store = false;
+  };
+  std::vector<Group> groups;              // by name
+  std::vector<std::string> not_answered;  // masters whose part is missing
 };
 
 struct WorkersRequest {};
@@ -129,10 +164,11 @@ struct ClusterReply {
   bool store_up = false, registry_up = false;
 };
 
-using ApiRequest = std::variant<SubmitRequest, GetRequest, WaitRequest, ListRequest, WorkersRequest,
-                                MastersRequest, ClusterRequest, ControlRequest, ExplainRequest>;
+using ApiRequest =
+    std::variant<SubmitRequest, GetRequest, WaitRequest, ListRequest, WorkersRequest, MastersRequest,
+                 ClusterRequest, ControlRequest, ExplainRequest, LogRequest, GroupsRequest>;
 using ApiReply = std::variant<SubmitReply, GetReply, WaitReply, ListReply, WorkersReply, MastersReply,
-                              ClusterReply, ControlReply, ExplainReply>;
+                              ClusterReply, ControlReply, ExplainReply, LogReply, GroupsReply>;
 
 // Answered exactly once, on the loop's thread. A reply's alternative matches the request's.
 using ApiResponder = std::move_only_function<void(Result<ApiReply>)>;

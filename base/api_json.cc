@@ -65,6 +65,22 @@ json::object to_json(const ClusterReply& cluster) {
           {"registry_up", cluster.registry_up}};
 }
 
+json::object to_json(const GroupsReply::Group& group) {
+  return {{"group", group.name},
+          {"workers", group.workers},
+          {"slots", group.slots},
+          {"waiting_in_memory", group.waiting_in_memory},
+          {"dispatched", group.dispatched},
+          {"more_in_store", group.more_in_store}};
+}
+
+json::object to_json(const GroupsReply& reply) {
+  json::array groups;
+  for (const GroupsReply::Group& group : reply.groups) groups.push_back(to_json(group));
+  return {{"groups", std::move(groups)},
+          {"not_answered", json::array(reply.not_answered.begin(), reply.not_answered.end())}};
+}
+
 json::object to_json(TaskId id, const ControlReply& reply) {
   return {{"id", to_string(id)}, {"state", to_string(reply.state)}};
 }

@@ -11,6 +11,9 @@ namespace ringmaster {
 boost::json::object to_json(const WorkerView& worker);
 boost::json::object to_json(const MasterView& master);
 boost::json::object to_json(const ClusterReply& cluster);
+// {"groups":[…],"not_answered":["m2"]}
+boost::json::object to_json(const GroupsReply& reply);
+boost::json::object to_json(const GroupsReply::Group& group);
 // {"id":…,"state":…}
 boost::json::object to_json(TaskId id, const ControlReply& reply);
 // {"id":…,"state":…,"reasons":[{"code":…,"text":…}]}

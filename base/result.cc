@@ -26,6 +26,8 @@ std::string_view to_string(ErrorCode code) {
       return "cancelled";
     case ErrorCode::internal:
       return "internal";
+    case ErrorCode::key_reused:
+      return "key_reused";
   }
   return "internal";
 }

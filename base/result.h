@@ -21,6 +21,7 @@ enum class ErrorCode {
   resource_exhausted,  // a bound was reached: slow down
   cancelled,           // the caller or a shutdown gave it up
   internal,            // a bug or a refusal that the caller cannot mend
+  key_reused,          // this idempotency key belongs to a submission with another payload
 };
 
 // The stable snake_case name of a code, as it stands in JSON and logs.

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "base/hash.h"
+
 namespace ringmaster {
 namespace {
 
@@ -73,6 +75,29 @@ std::string_view to_string(Outcome outcome) {
 }
 std::optional<Outcome> parse_outcome(std::string_view text) {
   return value_of(kOutcomes, text);
+}
+
+std::uint64_t payload_hash(const NewTask& task) {
+  std::string text;
+  const auto put = [&](std::string_view value) {
+    text.append(std::to_string(value.size())).append(":").append(value);
+  };
+  const auto number = [&](auto value) { put(std::to_string(static_cast<std::int64_t>(value))); };
+  for (const std::string* value :
+       {&task.ns, &task.kind, &task.spec, &task.group, &task.routing_key, &task.labels}) {
+    put(*value);
+  }
+  number(task.routing);
+  number(task.priority);
+  number(task.run_at ? to_unix_micros(*task.run_at) : 0);
+  number(task.timeout.count());
+  number(task.start_deadline.count());
+  number(task.retry.max_attempts);
+  number(task.retry.backoff.count());
+  put(std::to_string(task.retry.factor));
+  number(task.retry.backoff_max.count());
+  number(task.on_worker_lost);
+  return murmur64(text);
 }
 
 }  // namespace ringmaster

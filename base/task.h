@@ -71,7 +71,13 @@ struct NewTask {
   std::string labels;  // JSON object of strings, or empty
   std::string traceparent;
   std::string created_by;
+  // Empty: none. Whoever submits the same key again within a day, in the same namespace, gets this task. Only
+  // of submissions: a task that is read has none.
+  std::string idempotency_key;
 };
+
+// Of what is submitted, but for the key, who did it and in which trace: tells a repeat from another task.
+std::uint64_t payload_hash(const NewTask& task);
 
 enum class Outcome : std::uint8_t {
   succeeded = 0,
@@ -95,7 +101,7 @@ struct AttemptResult {
   std::int32_t exit_code = 0;  // meaningful when signal == 0 and it ran
   std::int32_t signal = 0;
   bool permanent = false;    // a retry cannot help (no such binary, bad spec): ends the task at once
-  bool worker_died = false;  // lost, with its worker while it ran: counts towards quarantine; not stored
+  bool worker_died = false;  // lost, with its worker while it ran: counts towards quarantine; no column
   WallTime started_at{};
   WallTime finished_at{};
   ResourceUsage usage;

@@ -140,6 +140,7 @@ constexpr Field<NewTask> kTaskFields[] = {
     {"labels", [](const json::value& v, NewTask& t) { return read_labels(v, t.labels); }},
     {"traceparent", [](const json::value& v, NewTask& t) { return read_text(v, t.traceparent); }},
     {"created_by", [](const json::value& v, NewTask& t) { return read_text(v, t.created_by); }},
+    {"idempotency_key", [](const json::value& v, NewTask& t) { return read_text(v, t.idempotency_key); }},
 };
 
 // ---- writing ----
@@ -228,6 +229,20 @@ json::object task_view_to_json(const TaskView& view) {
   out["attempts"] = to_array(view.attempts);
   if (!view.late.empty()) out["late"] = to_array(view.late);
   return out;
+}
+
+bool labels_include(std::string_view labels, std::string_view wanted) {
+  if (wanted.empty()) return true;
+  boost::system::error_code error;
+  const auto parse = [&](std::string_view text) {
+    const json::value value = text.empty() ? json::value(json::object{}) : json::parse(text, error);
+    return value.is_object() ? value.get_object() : json::object{};
+  };
+  const json::object have = parse(labels), want = parse(wanted);
+  return std::ranges::all_of(want, [&](const auto& label) {
+    const auto* value = have.if_contains(label.key());
+    return value != nullptr && *value == label.value();
+  });
 }
 
 }  // namespace ringmaster

@@ -19,4 +19,7 @@ Result<NewTask> new_task_from_json(const boost::json::object& object);
 // Present only where there is something to say: cancel_requested (true), late (an array like attempts).
 boost::json::object task_view_to_json(const TaskView& view);
 
+// Whether `labels` has all of `wanted`; both are JSON objects, or empty.
+bool labels_include(std::string_view labels, std::string_view wanted);
+
 }  // namespace ringmaster

@@ -12,6 +12,13 @@
 
 namespace ringmaster {
 
+// What became of a submission with an idempotency key: its row was inserted, or its key belongs to an earlier
+// task.
+struct AcceptFate {
+  TaskId id;                 // the row's own, or that task's
+  bool same_payload = true;  // as that task had
+};
+
 // Ends a task: its row moves from `task` to `task_history`. Applies only if the row's attempt equals
 // token.attempt.
 struct Completion {

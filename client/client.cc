@@ -120,6 +120,12 @@ Result<ControlReply> Client::control(ControlRequest request) {
 Result<ExplainReply> Client::explain(ExplainRequest request) {
   return ask<ExplainReply>(request);
 }
+Result<LogReply> Client::log(LogRequest request) {
+  return ask<LogReply>(request);
+}
+Result<GroupsReply> Client::groups() {
+  return ask<GroupsReply>(GroupsRequest{});
+}
 Result<WorkersReply> Client::workers() {
   return ask<WorkersReply>(WorkersRequest{});
 }

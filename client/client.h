@@ -38,6 +38,8 @@ class Client {
   Result<ListReply> list(ListRequest request);
   Result<ControlReply> control(ControlRequest request);
   Result<ExplainReply> explain(ExplainRequest request);
+  Result<LogReply> log(LogRequest request);
+  Result<GroupsReply> groups();
   Result<WorkersReply> workers();
   Result<MastersReply> masters();
   Result<ClusterReply> cluster();

@@ -10,12 +10,13 @@ namespace {
 
 constexpr Duration kRoundPause = std::chrono::milliseconds(100);  // doubled with each round, up to 32 times
 
-// Whether it may be carried out twice: reads, and cancels, which are no less wanted the second time. A
-// release could free what was quarantined anew.
+// Whether it may be carried out twice: reads, submissions with idempotency keys, and cancels, which are no
+// less wanted the second time. A release could free what was quarantined anew.
 bool may_run_twice(const ApiRequest& request) {
   const auto* control = std::get_if<ControlRequest>(&request);
   if (control != nullptr) return control->action == ControlAction::cancel;
-  return !std::holds_alternative<SubmitRequest>(request);
+  const auto* submit = std::get_if<SubmitRequest>(&request);
+  return submit == nullptr || (!submit->tasks.empty() && !submit->tasks.front().idempotency_key.empty());
 }
 
 }  // namespace

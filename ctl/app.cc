@@ -64,9 +64,11 @@ int run_ringctl(int argc, const char* const* argv) {
   app.fallthrough();  // global options may stand anywhere
   add_task_commands(app, ctl);
   add_worker_commands(app, ctl);
+  add_group_commands(app, ctl);
   add_master_commands(app, ctl);
   add_cluster_commands(app, ctl);
   add_ring_commands(app, ctl);
+  add_completion_command(app, ctl);
   app.footer(
       "Exit status: 0; with --wait the task's own; 124 time-out; 125 ringctl's own errors; 128+n signal "
       "n.\n\n"

@@ -65,9 +65,11 @@ std::vector<std::string> split_list(const std::string& text);
 // Each adds the commands of one noun; a chosen one sets ctl.action. `ctl` outlives the app.
 void add_task_commands(CLI::App& app, Ctl& ctl);
 void add_worker_commands(CLI::App& app, Ctl& ctl);
+void add_group_commands(CLI::App& app, Ctl& ctl);
 void add_master_commands(CLI::App& app, Ctl& ctl);
 void add_cluster_commands(CLI::App& app, Ctl& ctl);
 void add_ring_commands(CLI::App& app, Ctl& ctl);
+void add_completion_command(CLI::App& app, Ctl& ctl);
 
 // All of ringctl; the exit status is as exit_code.h says.
 int run_ringctl(int argc, const char* const* argv);

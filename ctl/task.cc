@@ -3,6 +3,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/task_control.h"
+#include "ctl/task_log.h"
 #include "ctl/task_show.h"
 #include "ctl/task_submit.h"
 
@@ -15,6 +16,7 @@ void add_task_commands(CLI::App& app, Ctl& ctl) {
   add_task_get(*task, ctl);
   add_task_list(*task, ctl);
   add_task_wait(*task, ctl);
+  add_task_log(*task, ctl);
   add_task_explain(*task, ctl);
   add_task_cancel(*task, ctl);
   add_task_release(*task, ctl);

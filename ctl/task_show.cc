@@ -5,11 +5,13 @@
 #include <utility>
 
 #include <CLI/CLI.hpp>
+#include <boost/json/serialize.hpp>
 
 #include "base/task_json.h"
 #include "ctl/exit_code.h"
 #include "ctl/task_follow.h"
 #include "ctl/task_ids.h"
+#include "ctl/task_template.h"
 
 namespace ringmaster {
 namespace {
@@ -19,7 +21,8 @@ constexpr Duration kMaxWait = std::chrono::seconds(60);
 
 struct ListFlags {
   std::string ns, group, kind;
-  std::vector<std::string> states;
+  std::vector<std::string> states, labels;
+  std::string since, until;
   std::uint64_t limit = 100;
   bool all = false;
 };
@@ -44,7 +47,21 @@ int get(Ctl& ctl, const std::string& text, const std::string& wait_text) {
   return request.wait > Duration{0} && !is_terminal(reply->view.row.state) ? kExitTimedOut : kExitOk;
 }
 
-Result<ListRequest> list_request(const ListFlags& flags) {
+// `1h`: so long ago; or RFC 3339.
+Result<> read_instant(const char* option, const std::string& text, WallTime now,
+                      std::optional<WallTime>& time) {
+  if (text.empty()) return {};
+  if (const auto ago = parse_duration(text)) {
+    time = now - *ago;
+  } else if (const auto instant = parse_time(text)) {
+    time = *instant;
+  } else {
+    return fail(ErrorCode::invalid_argument, "write 1h for an hour ago, or 2026-11-21T09:30:00Z", option);
+  }
+  return {};
+}
+
+Result<ListRequest> list_request(const ListFlags& flags, WallTime now) {
   ListRequest request;
   request.ns = flags.ns;
   request.group = flags.group;
@@ -64,16 +81,25 @@ Result<ListRequest> list_request(const ListFlags& flags) {
       request.states.push_back(*state);
     }
   }
+  if (!flags.labels.empty()) {
+    const auto labels = labels_of(flags.labels);
+    if (!labels) return std::unexpected(labels.error());
+    request.labels = boost::json::serialize(*labels);
+  }
+  if (auto read = read_instant("since", flags.since, now, request.created_from); !read)
+    return std::unexpected(read.error());
+  if (auto read = read_instant("until", flags.until, now, request.created_before); !read)
+    return std::unexpected(read.error());
   return request;
 }
 
 int list(Ctl& ctl, const ListFlags& flags) {
-  auto request = list_request(flags);
+  const WallTime now = read_wall_clock();
+  auto request = list_request(flags, now);
   if (!request) return ctl.failed(request.error());
   auto client = ctl.client();
   if (!client) return ctl.failed(client.error());
   TextTable table = task_table();
-  const WallTime now = read_wall_clock();
   std::uint64_t left = flags.limit;
   bool more = true;
   while (more && (flags.all || left > 0)) {
@@ -133,11 +159,15 @@ void add_task_list(CLI::App& task, Ctl& ctl) {
   app->add_option("--kind", flags->kind, "Only of this kind");
   app->add_option("--state", flags->states, "Only in these states: RUNNING,FAILED; may be repeated")
       ->allow_extra_args(false);
+  app->add_option("--label", flags->labels, "Only with this label, key=value; may be repeated")
+      ->allow_extra_args(false);
+  app->add_option("--since", flags->since, "Only submitted since then: 1h (ago), or RFC 3339");
+  app->add_option("--until", flags->until, "Only submitted before then");
   auto* limit =
       app->add_option("--limit", flags->limit, "At most so many (default: 100)")->check(CLI::PositiveNumber);
   app->add_flag("--all", flags->all, "All of them")->excludes(limit);
   app->footer(
-      "Examples:\n  ringctl task list --state failed\n  ringctl -o json task list --all | jq -r "
+      "Examples:\n  ringctl task list --state failed --since 1h\n  ringctl -o json task list --all | jq -r "
       ".result.output_tail");
   app->callback([&ctl, flags] { ctl.action = [&ctl, flags] { return list(ctl, *flags); }; });
 }

@@ -32,7 +32,12 @@ Result<std::optional<NewTask>> TaskSource::next() {
     if ((*line)->empty()) continue;
     auto task =
         kind_ == Kind::each ? template_.with_command(fill_in(argv_, **line)) : template_.with_json(**line);
-    if (task) return std::move(*task);
+    if (task) {
+      // One key from the options would make one task of all lines.
+      if (!task->idempotency_key.empty() && task->idempotency_key == template_.idempotency_key())
+        task->idempotency_key += "/" + std::to_string(lines_->line());
+      return std::move(*task);
+    }
     // The field stands in the line, not among the options.
     std::string message = "line " + std::to_string(lines_->line()) + ": ";
     if (!task.error().field.empty()) message += task.error().field + ": ";

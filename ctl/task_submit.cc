@@ -165,6 +165,9 @@ void add_task_flags(CLI::App& app, TaskOptions& task) {
   app.add_option("--spec", task.spec, "JSON object for the kind; a command after -- becomes its \"argv\"");
   app.add_option("--group", task.group, "Worker group (default: default)");
   app.add_option("--namespace", task.ns, "Namespace (default: default)");
+  app.add_option(
+      "--idempotency-key", task.idempotency_key,
+      "Submitted again with the same key within a day, it is the same task (of several: key/line)");
   app.add_option("--key", task.key, "Routing key: equal keys go to the same worker (default: the task's id)");
   app.add_option("--routing", task.routing,
                  "bounded: the key's worker or the next with room; strict: only it");

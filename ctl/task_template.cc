@@ -35,18 +35,6 @@ Result<std::string> run_at_of(const std::string& text, WallTime now) {
   return format_time(now + *delay);
 }
 
-Result<json::object> labels_of(const std::vector<std::string>& labels) {
-  json::object object;
-  for (const std::string& label : labels) {
-    const std::size_t equals = label.find('=');
-    if (equals == 0 || equals == std::string::npos) {
-      return fail(ErrorCode::invalid_argument, "write a label as key=value, not \"" + label + "\"", "labels");
-    }
-    object[label.substr(0, equals)] = label.substr(equals + 1);
-  }
-  return object;
-}
-
 Result<json::object> fields_of(const TaskOptions& options, WallTime now) {
   json::object fields;
   const auto set = [&](const char* name, const auto& value) {
@@ -61,6 +49,7 @@ Result<json::object> fields_of(const TaskOptions& options, WallTime now) {
   set("timeout", options.timeout);
   set("on_worker_lost", options.on_worker_lost);
   set("created_by", options.created_by);
+  set("idempotency_key", options.idempotency_key);
   if (options.max_attempts) fields["retry"] = json::object{{"max_attempts", *options.max_attempts}};
   if (options.run_at) {
     auto run_at = run_at_of(*options.run_at, now);
@@ -81,6 +70,18 @@ Result<NewTask> checked(NewTask task) {
 }
 
 }  // namespace
+
+Result<json::object> labels_of(const std::vector<std::string>& labels) {
+  json::object object;
+  for (const std::string& label : labels) {
+    const std::size_t equals = label.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      return fail(ErrorCode::invalid_argument, "write a label as key=value, not \"" + label + "\"", "labels");
+    }
+    object[label.substr(0, equals)] = label.substr(equals + 1);
+  }
+  return object;
+}
 
 Result<TaskTemplate> TaskTemplate::make(const TaskOptions& options, WallTime now) {
   TaskTemplate made;

@@ -18,7 +18,8 @@ namespace ringmaster {
 
 // As typed; absent means not given.
 struct TaskOptions {
-  std::optional<std::string> kind, spec, group, ns, key, routing, run_at, timeout, on_worker_lost, created_by;
+  std::optional<std::string> kind, spec, group, ns, key, routing, run_at, timeout, on_worker_lost, created_by,
+      idempotency_key;
   std::optional<int> priority, max_attempts;
   std::vector<std::string> labels;  // `k=v`
 };
@@ -32,12 +33,17 @@ class TaskTemplate {
   Result<NewTask> with_command(const std::vector<std::string>& argv) const;
   // One line of --file: a JSON object over the options.
   Result<NewTask> with_json(std::string_view line) const;
+  // From the options; empty: none.
+  const std::string& idempotency_key() const { return base_.idempotency_key; }
 
  private:
   boost::json::object fields_;
   boost::json::object spec_;
   NewTask base_;  // fields_ without spec, read once
 };
+
+// `key=value` each. Errors: invalid_argument.
+Result<boost::json::object> labels_of(const std::vector<std::string>& labels);
 
 // One command of --each: `{}` replaced in every argument, at each place; appended if no argument has it.
 std::vector<std::string> fill_in(const std::vector<std::string>& argv, std::string_view line);

@@ -12,10 +12,11 @@ constexpr std::size_t kMaxWaitingBytes = 256 << 20;
 constexpr std::size_t kBatchTasks = 1'000;  // a batch takes whole requests until it has this many
 constexpr std::size_t kBatchBytes = 8 << 20;
 constexpr std::size_t kMaxInFlight = 2;
+constexpr Duration kPause = std::chrono::milliseconds(200);  // before the database is asked again
 constexpr std::int64_t kIdBlock = 16'384;
 
 std::size_t size_of(const NewTask& task) {
-  return 200 + task.spec.size() + task.labels.size() + task.routing_key.size();
+  return 200 + task.spec.size() + task.labels.size() + task.routing_key.size() + task.idempotency_key.size();
 }
 }  // namespace
 
@@ -36,7 +37,8 @@ void AcceptQueue::submit(std::vector<NewTask> tasks, ApiResponder respond) {
   }
   waiting_tasks_ += tasks.size();
   waiting_bytes_ += bytes;
-  waiting_.push_back({std::move(tasks), bytes, std::move(respond)});
+  const bool keyed = !tasks.empty() && !tasks.front().idempotency_key.empty();
+  waiting_.push_back({std::move(tasks), bytes, keyed, std::move(respond)});
   send();
 }
 
@@ -93,7 +95,9 @@ void AcceptQueue::send() {
   while (!paused_ && !shut_ && in_flight_ < kMaxInFlight && !waiting_.empty() && core_.shards().count() > 0) {
     auto batch = std::make_shared<Batch>();
     std::size_t tasks = 0, bytes = 0, take = 0;
-    while (take < waiting_.size() && tasks < kBatchTasks && bytes < kBatchBytes) {
+    const bool keyed = waiting_.front().keyed;
+    while (take < waiting_.size() && waiting_[take].keyed == keyed && tasks < kBatchTasks &&
+           bytes < kBatchBytes) {
       const Request& request = waiting_[take++];
       tasks += request.tasks.size();
       bytes += request.bytes;
@@ -120,6 +124,12 @@ void AcceptQueue::send() {
 void AcceptQueue::send_batch(std::shared_ptr<Batch> batch) {
   ++in_flight_;
   core_.begin_accept(batch->rows.front().id, batch->rows.back().id);
+  if (batch->requests.front().keyed) {
+    return store_.accept_keyed(batch->rows, [this, alive = std::weak_ptr<int>(alive_),
+                                             batch](Result<std::vector<AcceptFate>> answer) {
+      if (!alive.expired()) on_keyed_answer(batch, std::move(answer));
+    });
+  }
   store_.accept(batch->rows, [this, alive = std::weak_ptr<int>(alive_), batch](Result<> answer) {
     if (!alive.expired()) on_answer(batch, answer);
   });
@@ -141,6 +151,23 @@ void AcceptQueue::on_answer(std::shared_ptr<Batch> batch, const Result<>& answer
   send();
 }
 
+// It may be sent again as often as it takes; it is in the database once.
+void AcceptQueue::on_keyed_answer(std::shared_ptr<Batch> batch, Result<std::vector<AcceptFate>> answer) {
+  if (answer) {
+    batch->fates = std::move(*answer);
+    return on_answer(batch, {});
+  }
+  const Error& error = answer.error();
+  if (batch->unknown && error.code == ErrorCode::fenced) return give_up_unknown(batch, error);
+  batch->unknown |= error.code == ErrorCode::unknown_outcome;
+  if (!batch->unknown || error.code == ErrorCode::internal) return on_answer(batch, std::unexpected(error));
+  loop_.after(kPause, [this, alive = std::weak_ptr<int>(alive_), batch] {
+    if (alive.expired()) return;
+    --in_flight_;
+    send_batch(batch);
+  });
+}
+
 // One request is at fault: each goes alone now, so that only that one is refused.
 void AcceptQueue::split(Batch& batch) {
   auto row = std::make_move_iterator(batch.rows.begin());
@@ -149,6 +176,7 @@ void AcceptQueue::split(Batch& batch) {
     const auto end = row + static_cast<std::ptrdiff_t>(batch.counts[i]);
     single->rows.assign(row, end);
     single->counts.push_back(batch.counts[i]);
+    single->unknown = batch.unknown;
     single->requests.push_back(std::move(batch.requests[i]));
     row = end;
     send_batch(std::move(single));
@@ -164,15 +192,41 @@ void AcceptQueue::answer(Batch& batch, const Result<>& outcome) {
     for (Request& request : batch.requests) request.respond(std::unexpected(error));
     return;
   }
-  std::size_t row = 0;
-  std::vector<SubmitReply> replies;
+  std::size_t first = 0;
+  std::vector<Result<ApiReply>> replies;
   for (const std::size_t count : batch.counts) {
-    SubmitReply& reply = replies.emplace_back();
-    for (std::size_t i = 0; i < count; ++i) reply.ids.push_back(batch.rows[row++].id);
+    replies.push_back(reply_to(batch, first, count));
+    first += count;
   }
-  hooks_.accepted(std::move(batch.rows));
-  for (std::size_t i = 0; i < batch.requests.size(); ++i)
-    batch.requests[i].respond(ApiReply{std::move(replies[i])});
+  std::vector<TaskRow> inserted;
+  for (std::size_t i = 0; i < batch.rows.size(); ++i) {
+    if (!batch.fates.empty() && batch.fates[i].id != batch.rows[i].id) continue;
+    batch.rows[i].task.idempotency_key.clear();
+    inserted.push_back(std::move(batch.rows[i]));
+  }
+  hooks_.accepted(std::move(inserted));
+  for (std::size_t i = 0; i < batch.requests.size(); ++i) batch.requests[i].respond(std::move(replies[i]));
+}
+
+Result<ApiReply> AcceptQueue::reply_to(const Batch& batch, std::size_t first, std::size_t count) {
+  SubmitReply reply;
+  for (std::size_t i = 0; i < count; ++i) {
+    const TaskRow& row = batch.rows[first + i];
+    if (batch.fates.empty()) {
+      reply.ids.push_back(row.id);
+      continue;
+    }
+    const AcceptFate& fate = batch.fates[first + i];
+    reply.ids.push_back(fate.id);
+    if (fate.same_payload) continue;
+    const bool alone = count == 1;
+    return fail(ErrorCode::key_reused,
+                "idempotency key \"" + row.task.idempotency_key + "\" belongs to " + to_string(fate.id) +
+                    ", which was submitted with other fields" +
+                    (alone ? "" : "; what else is in this request has been accepted"),
+                alone ? "idempotency_key" : "tasks[" + std::to_string(i) + "].idempotency_key");
+  }
+  return ApiReply{std::move(reply)};
 }
 
 // Fenced before the outcome could be read: it may well be in the database, so nobody may be told otherwise.
@@ -192,7 +246,7 @@ void AcceptQueue::settle_unknown(std::shared_ptr<Batch> batch) {
                   if (alive.expired()) return;
                   if (!found) {
                     if (found.error().code == ErrorCode::fenced) return give_up_unknown(batch, found.error());
-                    loop_.after(std::chrono::milliseconds(200), [this, alive, batch] {
+                    loop_.after(kPause, [this, alive, batch] {
                       if (!alive.expired()) settle_unknown(batch);
                     });
                     return;

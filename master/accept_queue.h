@@ -37,12 +37,15 @@ class AcceptQueue {
   struct Request {
     std::vector<NewTask> tasks;
     std::size_t bytes = 0;
+    bool keyed = false;  // its tasks have idempotency keys
     ApiResponder respond;
   };
   struct Batch {
-    std::vector<Request> requests;  // their tasks have moved into rows
+    std::vector<Request> requests;  // their tasks have moved into rows; all of them keyed, or none
     std::vector<std::size_t> counts;
     std::vector<TaskRow> rows;
+    std::vector<AcceptFate> fates;  // of the rows; empty: all are inserted
+    bool unknown = false;           // keyed: it may be in the database already
   };
   void send();
   void send_batch(std::shared_ptr<Batch> batch);
@@ -50,9 +53,11 @@ class AcceptQueue {
   bool need_ids(std::size_t count);
   void refuse_waiting(const Error& reason);
   void on_answer(std::shared_ptr<Batch> batch, const Result<>& answer);
+  void on_keyed_answer(std::shared_ptr<Batch> batch, Result<std::vector<AcceptFate>> answer);
   void settle_unknown(std::shared_ptr<Batch> batch);
   void give_up_unknown(std::shared_ptr<Batch> batch, const Error& fenced);
   void answer(Batch& batch, const Result<>& outcome);
+  static Result<ApiReply> reply_to(const Batch& batch, std::size_t first, std::size_t count);
 
   Loop& loop_;
   TaskStore& store_;

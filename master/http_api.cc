@@ -47,7 +47,19 @@ std::expected<json::value, HttpProblem> parse_body(std::string_view body) {
   return value;
 }
 
-CallOrProblem read_submission(std::string_view body) {
+// The header's key is that of a single task; each of an array gets one of its own.
+std::expected<void, HttpProblem> give_keys(std::string_view key, bool single, std::vector<NewTask>& tasks) {
+  if (key.empty()) return {};
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    if (!tasks[i].idempotency_key.empty())
+      return refuse("The key is in the header already: leave idempotency_key out.", "idempotency_key");
+    tasks[i].idempotency_key = std::string(key) + (single ? "" : "/" + std::to_string(i));
+    if (auto valid = validate(tasks[i]); !valid) return refuse(valid.error().message, "Idempotency-Key");
+  }
+  return {};
+}
+
+CallOrProblem read_submission(std::string_view body, std::string_view key) {
   const auto value = parse_body(body);
   if (!value) return std::unexpected(value.error());
 
@@ -76,6 +88,8 @@ CallOrProblem read_submission(std::string_view body) {
       request.tasks.push_back(std::move(*task));
     }
   }
+  if (auto given = give_keys(key, call.single, request.tasks); !given) return std::unexpected(given.error());
+  call.keyed = !request.tasks.front().idempotency_key.empty();
   call.request = std::move(request);
   return call;
 }
@@ -138,9 +152,55 @@ std::expected<void, HttpProblem> read_states(std::string_view text, std::vector<
   }
 }
 
+template <class Number>
+std::expected<void, HttpProblem> read_number(const std::string& name, const std::string& text, Number least,
+                                             Number most, Number& value) {
+  const char* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, value);
+  if (read.ec == std::errc{} && read.ptr == end && value >= least && value <= most) return {};
+  return refuse("This is a number from " + std::to_string(least) + " to " + std::to_string(most) + ".", name);
+}
+
+CallOrProblem read_log_request(const HttpRoute& route) {
+  const auto id = read_id(route);
+  if (!id) return std::unexpected(id.error());
+  LogRequest request{.id = *id};
+  for (const auto& [name, text] : route.query) {
+    std::expected<void, HttpProblem> read;
+    if (name == "attempt") read = read_number<Attempt>(name, text, 1, INT32_MAX, request.attempt);
+    if (name == "offset") read = read_number<std::uint64_t>(name, text, 0, INT64_MAX, request.offset);
+    if (name == "limit") read = read_number<std::uint32_t>(name, text, 1, kMaxLogBytes, request.limit);
+    if (!read) return std::unexpected(read.error());
+  }
+  return HttpCall{request, false, *id};
+}
+
+// `team=data`: one label more that tasks must have.
+std::expected<void, HttpProblem> read_label(const std::string& text, json::object& labels) {
+  const std::size_t equals = text.find('=');
+  if (equals == 0 || equals == std::string::npos) return refuse("A label is written name=value.", "label");
+  labels[text.substr(0, equals)] = text.substr(equals + 1);
+  return {};
+}
+
+std::expected<void, HttpProblem> read_instant(const std::string& name, const std::string& text,
+                                              std::optional<WallTime>& time) {
+  const auto parsed = parse_time(text);
+  if (!parsed) return refuse(parsed.error().message, name);
+  time = *parsed;
+  return {};
+}
+
 CallOrProblem read_list(const HttpRoute& route) {
   ListRequest request;
+  json::object labels;
   for (const auto& [name, text] : route.query) {
+    std::expected<void, HttpProblem> read;
+    if (name == "label") read = read_label(text, labels);
+    if (name == "created_from") read = read_instant(name, text, request.created_from);
+    if (name == "created_before") read = read_instant(name, text, request.created_before);
+    if (name == "limit") read = read_number<std::uint32_t>(name, text, 1, kMaxPageLimit, request.limit);
+    if (!read) return std::unexpected(read.error());
     if (name == "namespace") request.ns = text;
     if (name == "group") request.group = text;
     if (name == "kind") request.kind = text;
@@ -152,14 +212,8 @@ CallOrProblem read_list(const HttpRoute& route) {
       if (!after) return refuse("This is not a next_page_token of an earlier page.", name);
       request.after = *after;
     }
-    if (name == "limit") {
-      const char* end = text.data() + text.size();
-      const auto read = std::from_chars(text.data(), end, request.limit);
-      if (read.ec != std::errc{} || read.ptr != end || request.limit < 1 || request.limit > kMaxPageLimit) {
-        return refuse("A limit is a number from 1 to 1000.", name);
-      }
-    }
   }
+  if (!labels.empty()) request.labels = json::serialize(labels);
   return HttpCall{std::move(request)};
 }
 
@@ -212,6 +266,18 @@ HttpReply named_array(std::string_view name, const Views& views) {
   return json_reply(body);
 }
 
+// The bytes as they were written, and in the headers where to go on.
+HttpReply output(const LogReply& log) {
+  HttpReply reply;
+  reply.content_type = "text/plain; charset=utf-8";
+  reply.body = log.bytes;
+  reply.headers = {{"Ringmaster-Attempt", std::to_string(log.attempt)},
+                   {"Ringmaster-Worker", log.worker},
+                   {"Ringmaster-Next-Offset", std::to_string(log.next)},
+                   {"Ringmaster-Log-Over", log.over ? "true" : "false"}};
+  return reply;
+}
+
 HttpReply readiness(const ClusterReply& cluster) {
   std::string missing;
   const auto need = [&](bool there, const char* what) {
@@ -231,16 +297,21 @@ Duration HttpCall::wait() const {
   return get != nullptr ? get->wait : Duration{0};
 }
 
-std::expected<HttpCall, HttpProblem> call_of(const HttpRoute& route, std::string_view body) {
+std::expected<HttpCall, HttpProblem> call_of(const HttpRoute& route, std::string_view body,
+                                             std::string_view idempotency_key) {
   switch (route.operation) {
     case HttpOperation::submit_tasks:
-      return read_submission(body);
+      return read_submission(body, idempotency_key);
     case HttpOperation::get_task:
       return read_get(route);
     case HttpOperation::list_tasks:
       return read_list(route);
     case HttpOperation::explain_task:
       return read_explain(route);
+    case HttpOperation::read_log:
+      return read_log_request(route);
+    case HttpOperation::list_groups:
+      return HttpCall{GroupsRequest{}};
     case HttpOperation::cancel_task:
       return read_control(route, body, ControlAction::cancel);
     case HttpOperation::release_task:
@@ -260,7 +331,7 @@ std::expected<HttpCall, HttpProblem> call_of(const HttpRoute& route, std::string
 }
 
 HttpReply reply_to(const HttpRoute& route, const HttpCall& call, const Result<ApiReply>& answer) {
-  if (!answer) return reply_of(problem_of(answer.error(), route.repeatable()));
+  if (!answer) return reply_of(problem_of(answer.error(), route.repeatable() || call.keyed));
   if (answer->index() != call.request.index()) {
     return reply_of(http_problem(500, "The service answered another question."));
   }
@@ -273,6 +344,8 @@ HttpReply reply_to(const HttpRoute& route, const HttpCall& call, const Result<Ap
   }
   if (const auto* explain = std::get_if<ExplainReply>(&*answer))
     return json_reply(to_json(call.id, *explain));
+  if (const auto* log = std::get_if<LogReply>(&*answer)) return output(*log);
+  if (const auto* groups = std::get_if<GroupsReply>(&*answer)) return json_reply(to_json(*groups));
   if (const auto* workers = std::get_if<WorkersReply>(&*answer))
     return named_array("workers", workers->workers);
   if (const auto* masters = std::get_if<MastersReply>(&*answer))

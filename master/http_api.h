@@ -22,6 +22,7 @@ struct HttpCall {
   ApiRequest request;
   bool single = false;  // submit_tasks: the body was one object, so the answer is one id
   TaskId id{};          // the task that it is about, where the route has one
+  bool keyed = false;   // submit_tasks: with idempotency keys, so that it may be repeated
 
   Duration wait() const;  // how long the service may take by request: a long poll's wait, else 0
 };
@@ -29,7 +30,8 @@ struct HttpCall {
 // Routes that the service answers: all but livez and metrics. Of `body`, submit_tasks reads its tasks;
 // cancel_task and release_task take none or an empty object; GET ignores it. Problems name the field at
 // fault, in an array with its position: `[3].priority`.
-std::expected<HttpCall, HttpProblem> call_of(const HttpRoute& route, std::string_view body);
+std::expected<HttpCall, HttpProblem> call_of(const HttpRoute& route, std::string_view body,
+                                             std::string_view idempotency_key = {});
 
 // The reply to `call`; readyz answers 503 while the store or the registry is away or no shard is owned.
 HttpReply reply_to(const HttpRoute& route, const HttpCall& call, const Result<ApiReply>& answer);

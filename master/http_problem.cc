@@ -19,6 +19,8 @@ unsigned status_of(ErrorCode code) {
       return 404;
     case ErrorCode::already_exists:
       return 409;
+    case ErrorCode::key_reused:
+      return 422;
     case ErrorCode::unauthenticated:
       return 403;
     case ErrorCode::resource_exhausted:

@@ -13,10 +13,11 @@ struct HttpReply {
   unsigned status = 200;
   std::string content_type = "application/json";
   std::string body;
-  std::string allow;                    // 405: the methods that this path has
-  std::string location;                 // 201 of one task
-  std::optional<unsigned> retry_after;  // seconds
-  bool close = false;                   // the connection cannot go on after this
+  std::string allow;                                         // 405: the methods that this path has
+  std::string location;                                      // 201 of one task
+  std::optional<unsigned> retry_after;                       // seconds
+  bool close = false;                                        // the connection cannot go on after this
+  std::vector<std::pair<std::string, std::string>> headers;  // others
 };
 
 // One refusal. `code` is stable and what programs switch on; `detail` is for people.

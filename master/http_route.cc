@@ -22,11 +22,14 @@ struct Endpoint {
 
 constexpr std::array<Endpoint, kHttpOperations> kEndpoints{{
     {HttpOperation::submit_tasks, "POST", "/v1/tasks", ""},
-    {HttpOperation::list_tasks, "GET", "/v1/tasks", " namespace group kind state page_token limit "},
+    {HttpOperation::list_tasks, "GET", "/v1/tasks",
+     " namespace group kind state label created_from created_before page_token limit "},
     {HttpOperation::get_task, "GET", "/v1/tasks/*", " wait "},
     {HttpOperation::explain_task, "GET", "/v1/tasks/*:explain", ""},
+    {HttpOperation::read_log, "GET", "/v1/tasks/*/log", " attempt offset limit "},
     {HttpOperation::cancel_task, "POST", "/v1/tasks/*:cancel", ""},
     {HttpOperation::release_task, "POST", "/v1/tasks/*:release", ""},
+    {HttpOperation::list_groups, "GET", "/v1/groups", ""},
     {HttpOperation::list_workers, "GET", "/v1/workers", ""},
     {HttpOperation::list_masters, "GET", "/v1/masters", ""},
     {HttpOperation::show_cluster, "GET", "/v1/cluster", ""},
@@ -56,7 +59,7 @@ std::string list_of(std::string_view words) {
   return text;
 }
 
-// Only `state` may stand more than once.
+// Only `state` and `label` may stand more than once.
 std::expected<void, HttpProblem> read_query(const boost::urls::url_view& url, const Endpoint& endpoint,
                                             HttpRoute& route) {
   for (const auto& parameter : url.params()) {
@@ -70,7 +73,7 @@ std::expected<void, HttpProblem> read_query(const boost::urls::url_view& url, co
       return std::unexpected(http_problem(400, detail, name));
     }
     const auto same = [&](const auto& earlier) { return earlier.first == name; };
-    if (name != "state" && std::ranges::any_of(route.query, same)) {
+    if (name != "state" && name != "label" && std::ranges::any_of(route.query, same)) {
       return std::unexpected(http_problem(400, "This query parameter is given twice.", name));
     }
     route.query.emplace_back(name, std::string{parameter.value.data(), parameter.value.size()});
@@ -94,8 +97,9 @@ HttpProblem wrong_method(std::string_view method, const std::vector<const Endpoi
 
 std::string_view to_string(HttpOperation operation) {
   constexpr std::array<std::string_view, kHttpOperations> kNames{
-      "submit_tasks", "list_tasks",   "get_task",     "explain_task", "cancel_task", "release_task",
-      "list_workers", "list_masters", "show_cluster", "livez",        "readyz",      "metrics"};
+      "submit_tasks", "list_tasks",   "get_task",    "explain_task", "read_log",
+      "cancel_task",  "release_task", "list_groups", "list_workers", "list_masters",
+      "show_cluster", "livez",        "readyz",      "metrics"};
   return kNames.at(static_cast<std::size_t>(operation));
 }
 

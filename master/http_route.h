@@ -17,8 +17,10 @@ enum class HttpOperation : std::uint8_t {
   list_tasks,
   get_task,
   explain_task,
+  read_log,
   cancel_task,
   release_task,
+  list_groups,
   list_workers,
   list_masters,
   show_cluster,
@@ -26,7 +28,7 @@ enum class HttpOperation : std::uint8_t {
   readyz,
   metrics,
 };
-inline constexpr std::size_t kHttpOperations = 12;
+inline constexpr std::size_t kHttpOperations = 14;
 std::string_view to_string(HttpOperation operation);  // `get_task`, as in metrics
 
 struct HttpRoute {

@@ -218,7 +218,7 @@ void HttpSession::handle() {
 }
 
 void HttpSession::ask_service() {
-  auto call = call_of(*route_, parser_->get().body());
+  auto call = call_of(*route_, parser_->get().body(), view(parser_->get()["Idempotency-Key"]));
   if (!call) return refuse(call.error(), false);
   call_ = std::move(*call);
   parser_->get().body() = {};  // up to 4 MiB that a long poll need not hold
@@ -251,6 +251,7 @@ void HttpSession::write(HttpReply reply) {
   response.set(http::field::cache_control, "no-store");
   if (!reply.allow.empty()) response.set(http::field::allow, reply.allow);
   if (!reply.location.empty()) response.set(http::field::location, reply.location);
+  for (const auto& [name, value] : reply.headers) response.set(name, value);
   if (reply.retry_after) response.set(http::field::retry_after, std::to_string(*reply.retry_after));
   response.keep_alive(!close);
   response.content_length(reply.body.size());

@@ -70,7 +70,9 @@ void MasterNode::call(ApiRequest request, ApiResponder respond) {
                         [&](MastersRequest&) { respond(ApiReply{masters()}); },
                         [&](ClusterRequest&) { respond(ApiReply{cluster()}); },
                         [&](ControlRequest& r) { control(r, std::move(respond)); },
-                        [&](ExplainRequest& r) { explain(r, std::move(respond)); }},
+                        [&](ExplainRequest& r) { explain(r, std::move(respond)); },
+                        [&](LogRequest& r) { log(r, std::move(respond)); },
+                        [&](GroupsRequest& r) { groups(r, std::move(respond)); }},
              request);
 }
 
@@ -86,12 +88,13 @@ LinkId MasterNode::owner_link(ShardId shard) const {
 }
 
 namespace {
-// An attempt that failed and was reported twice is in the log already: it was not late.
+// The end of an attempt that was reported twice is in the log already: it was not late. A verdict has another
+// time.
 void forget_repeats(TaskView& view) {
   std::erase_if(view.late, [&](const AttemptRecord& late) {
     return std::ranges::any_of(view.attempts, [&](const AttemptRecord& known) {
       return known.attempt == late.attempt && known.epoch == late.epoch &&
-             known.result.outcome != Outcome::lost;
+             known.result.finished_at == late.result.finished_at;
     });
   });
 }
@@ -368,6 +371,120 @@ void MasterNode::explain_from_store(TaskId id, ApiResponder respond) {
         }
         respond(ApiReply{std::move(reply)});
       }));
+}
+
+// ---- output --------------------------------------------------------------------------------------------
+
+namespace {
+struct Writer {
+  Attempt attempt = 0;
+  std::string worker;
+  bool ended = false;
+};
+
+// Who wrote the output of this attempt (0: of the last one that was sent to a worker).
+Result<Writer> writer_of(const TaskView& view, Attempt wanted) {
+  const TaskRow& row = view.row;
+  const bool sent = !row.worker.empty();
+  if (wanted == 0) wanted = sent || view.attempts.empty() ? row.attempt : view.attempts.back().attempt;
+  if (wanted == row.attempt && sent) return Writer{wanted, row.worker, is_terminal(row.state)};
+  const auto past = std::ranges::find(view.attempts, wanted, &AttemptRecord::attempt);
+  if (past != view.attempts.end() && !past->worker.empty()) return Writer{wanted, past->worker, true};
+  const std::string name = "attempt " + std::to_string(wanted);
+  if (wanted == row.attempt)
+    return is_terminal(row.state)
+               ? fail(ErrorCode::not_found, name + " never started: it has written nothing", "attempt")
+               : fail(ErrorCode::unavailable, name + " has not started: it has written nothing yet");
+  return fail(ErrorCode::not_found, "there is no " + name, "attempt");
+}
+}  // namespace
+
+void MasterNode::log(LogRequest request, ApiResponder respond) {
+  if (request.limit < 1 || request.limit > kMaxLogBytes)
+    return respond(fail(ErrorCode::invalid_argument, "limit must be between 1 and 1048576 bytes", "limit"));
+  const LinkId owner = request.forwarded ? 0 : owner_link(request.id.shard());
+  if (owner == 0) return log_here(request, std::move(respond));
+  LogRequest forwarded = request;
+  forwarded.forwarded = true;
+  links_->call(owner, forwarded, kForwardSlack,
+               guard([this, request, respond = std::move(respond)](Result<ApiReply> reply) mutable {
+                 const bool lost = !reply && reply.error().code != ErrorCode::not_found;
+                 lost ? log_here(request, std::move(respond)) : respond(std::move(reply));
+               }));
+}
+
+void MasterNode::log_here(LogRequest request, ApiResponder respond) {
+  store_.get(
+      request.id, guard([this, request, respond = std::move(respond)](Result<TaskView> view) mutable {
+        if (!view) return respond(std::unexpected(view.error()));
+        show_live(*view);
+        auto writer = writer_of(*view, request.attempt);
+        if (!writer) return respond(std::unexpected(writer.error()));
+        const LinkId link = core_.link_of(writer->worker);
+        if (link == 0)
+          return respond(fail(ErrorCode::unavailable, "the output lies on worker " + writer->worker +
+                                                          ", which is out of reach; the end of it is in "
+                                                          "the task's result"));
+        request.attempt = writer->attempt;
+        const std::uint32_t limit = request.limit;
+        links_->call(link, request, kForwardSlack,
+                     [limit, writer = std::move(*writer),
+                      respond = std::move(respond)](Result<ApiReply> reply) mutable {
+                       if (!reply) return respond(std::move(reply));
+                       auto& log = std::get<LogReply>(*reply);
+                       log.worker = std::move(writer.worker);
+                       log.over = writer.ended && log.bytes.size() < limit;
+                       respond(std::move(reply));
+                     });
+      }));
+}
+
+// ---- the cluster ---------------------------------------------------------------------------------------
+
+void MasterNode::groups(GroupsRequest request, ApiResponder respond) {
+  struct Gather {
+    std::map<std::string, GroupsReply::Group> groups;
+    std::vector<std::string> not_answered;
+    std::size_t open = 1;
+    ApiResponder respond;
+
+    void add(const std::vector<GroupsReply::Group>& part) {
+      for (const GroupsReply::Group& group : part) {
+        GroupsReply::Group& sum = groups[group.name];
+        sum.name = group.name;
+        sum.workers = std::max(sum.workers, group.workers);  // all masters see the same registry
+        sum.slots = std::max(sum.slots, group.slots);
+        sum.waiting_in_memory += group.waiting_in_memory;
+        sum.dispatched += group.dispatched;
+        sum.more_in_store |= group.more_in_store;
+      }
+    }
+    void part_done() {
+      if (--open > 0) return;
+      GroupsReply reply{{}, std::move(not_answered)};
+      for (auto& [name, group] : groups) reply.groups.push_back(std::move(group));
+      respond(ApiReply{std::move(reply)});
+    }
+  };
+  auto gather = std::make_shared<Gather>();
+  gather->respond = std::move(respond);
+  gather->add(core_.groups());
+  for (const MasterView& master : members_) {
+    if (master.self || request.forwarded) continue;
+    const auto link = master_links_.find(master.id);
+    if (link == master_links_.end()) {
+      gather->not_answered.push_back(master.id);
+      continue;
+    }
+    ++gather->open;
+    links_->call(link->second, GroupsRequest{true}, kForwardSlack,
+                 [gather, id = master.id](const Result<ApiReply>& reply) {
+                   reply ? gather->add(std::get<GroupsReply>(*reply).groups)
+                         : gather->not_answered.push_back(id);
+                   gather->part_done();
+                 });
+  }
+  gather->part_done();
 }
 
 MastersReply MasterNode::masters() const {

@@ -62,6 +62,7 @@ struct MasterDaemon::Life {
                     settings.advertise.empty() ? links.bound_address() : settings.advertise, http_address,
                     RINGMASTER_VERSION};
     options.core.worker_timeout = settings.worker_timeout;
+    options.core.max_crashes = settings.max_crashes;
     options.core.lane_window = settings.lane_window;
     node = std::make_unique<MasterNode>(loop, store, registry, std::move(options), fenced);
   }

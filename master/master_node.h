@@ -94,6 +94,9 @@ class MasterNode final : public LinkHandler, public ApiService {
   void answer_controls(const std::vector<Control>& items, const std::vector<WriteFate>& fates);
   void explain(ExplainRequest request, ApiResponder respond);
   void explain_from_store(TaskId id, ApiResponder respond);
+  void log(LogRequest request, ApiResponder respond);
+  void log_here(LogRequest request, ApiResponder respond);
+  void groups(GroupsRequest request, ApiResponder respond);
   void show_live(TaskView& view) const;
   MastersReply masters() const;
   ClusterReply cluster() const;

@@ -11,6 +11,7 @@ std::vector<Setting> declare_master_settings() {
       {"connections", integer, "4", "connections to PostgreSQL", 1, 64},
       {"worker_timeout", duration, "10s",
        "how long a registered worker may be out of reach before it is lost"},
+      {"max_crashes", integer, "3", "workers that die while they run a task, before it is quarantined", 1, 100},
       {"retention", duration, "30d", "how long ended tasks are kept"},
       {"lane_window", integer, "20000", "waiting tasks of one group kept in memory", 100, 10'000'000},
       {"stop_timeout", duration, "20s", "how long an orderly stop may take"},
@@ -26,6 +27,7 @@ Result<MasterSettings> read_master_settings(const Settings& settings) {
   read.database = settings.get_string("database");
   read.connections = static_cast<std::uint32_t>(settings.get_int("connections"));
   read.worker_timeout = settings.get_duration("worker_timeout");
+  read.max_crashes = static_cast<std::int32_t>(settings.get_int("max_crashes"));
   read.retention = settings.get_duration("retention");
   read.lane_window = static_cast<std::uint32_t>(settings.get_int("lane_window"));
   read.stop_timeout = settings.get_duration("stop_timeout");

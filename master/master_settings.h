@@ -15,6 +15,7 @@ struct MasterSettings : NodeSettings {
   std::string database;
   std::uint32_t connections = 0;
   Duration worker_timeout{};
+  std::int32_t max_crashes = 0;
   Duration retention{};
   std::uint32_t lane_window = 0;
   Duration stop_timeout{};

@@ -185,4 +185,29 @@ std::vector<ClusterReply::Lane> SchedulerCore::lanes() const {
   return result;
 }
 
+std::vector<GroupsReply::Group> SchedulerCore::groups() const {
+  std::map<std::string, GroupsReply::Group> found;
+  for (const auto& [group, its] : lanes_) {
+    if (its->size() + its->delayed + its->dispatched == 0 && !its->in_store()) continue;
+    found[group] = {group, 0, 0, its->size() + its->delayed, its->dispatched, its->in_store()};
+  }
+  for (const auto& [id, worker] : workers_) {
+    if (!worker->registered) continue;
+    for (const std::string& name : worker->registration.groups) {
+      GroupsReply::Group& group = found[name];
+      group.name = name;
+      ++group.workers;
+      group.slots += worker->registration.slots;
+    }
+  }
+  std::vector<GroupsReply::Group> groups;
+  for (auto& [name, group] : found) groups.push_back(std::move(group));
+  return groups;
+}
+
+LinkId SchedulerCore::link_of(const std::string& worker) const {
+  const auto found = workers_.find(worker);
+  return found == workers_.end() ? 0 : found->second->link;
+}
+
 }  // namespace ringmaster

@@ -193,6 +193,8 @@ class SchedulerCore {
   std::optional<ExplainReply> explain(TaskId id, Now now) const;  // absent: not in memory
   std::vector<WorkerView> workers() const;
   std::vector<ClusterReply::Lane> lanes() const;
+  std::vector<GroupsReply::Group> groups() const;
+  LinkId link_of(const std::string& worker) const;  // 0: none is up
   std::size_t tasks_in_memory() const { return tasks_.size(); }
   // Workers to keep channels to, with their addresses: those registered, and those that may still hold
   // attempts.

@@ -237,9 +237,9 @@ void SchedulerCore::on_lookup(const LookupRead& request, std::vector<Lookup> ans
 void SchedulerCore::settle_without_row(const Lookup& answer, Hearsay& said) {
   if (said.report) {
     const auto& end = answer.end;
-    // A verdict on its worker has its token, and is not its end.
+    // A verdict on its worker has its token too, and the master's time.
     const bool this_one = end && end->token == said.token() && end->worker == said.worker->id &&
-                          end->result.outcome != Outcome::lost;
+                          end->result.finished_at == said.report->result.finished_at;
     if (this_one) return acknowledge(said.reporter, said.token(), ResultFate::recorded);
     // Its history is gone, too.
     if (!end) return acknowledge(said.reporter, said.token(), ResultFate::stale);

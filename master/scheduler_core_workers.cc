@@ -393,8 +393,8 @@ void SchedulerCore::lose_attempt(Entry& entry, Death death, Now now) {
   ++counters_.lost_attempts;
   AttemptResult result;
   result.outcome = Outcome::lost;
-  // A worker that is only out of our reach may be well.
-  const bool died = death != Death::suspected || !entry.worker->registered;
+  // A worker that is only out of our reach may be well; one that was draining was stopped.
+  const bool died = (death != Death::suspected || !entry.worker->registered) && !entry.worker->draining;
   result.worker_died = died && entry.phase == Phase::running;
   result.started_at = row.started_at.value_or(WallTime{});
   result.finished_at = now.wall;

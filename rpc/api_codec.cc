@@ -69,6 +69,9 @@ void put(const ListRequest& from, wire::ListRequest& to) {
   for (const auto state : from.states) to.add_states(static_cast<wire::TaskState>(state));
   if (from.after) to.set_after(from.after->value);
   to.set_limit(from.limit);
+  to.set_labels(from.labels);
+  if (from.created_from) to.set_created_from(to_unix_micros(*from.created_from));
+  if (from.created_before) to.set_created_before(to_unix_micros(*from.created_before));
 }
 bool take(const wire::ListRequest& from, ListRequest& to) {
   to.ns = from.ns();
@@ -81,6 +84,29 @@ bool take(const wire::ListRequest& from, ListRequest& to) {
   }
   if (from.has_after()) to.after = TaskId{from.after()};
   to.limit = from.limit();
+  to.labels = from.labels();
+  if (from.has_created_from()) to.created_from = from_unix_micros(from.created_from());
+  if (from.has_created_before()) to.created_before = from_unix_micros(from.created_before());
+  return true;
+}
+
+void put(const LogRequest& from, wire::LogRequest& to) {
+  to.set_id(from.id.value);
+  to.set_attempt(from.attempt);
+  to.set_offset(from.offset);
+  to.set_limit(from.limit);
+  to.set_forwarded(from.forwarded);
+}
+bool take(const wire::LogRequest& from, LogRequest& to) {
+  to = {TaskId{from.id()}, from.attempt(), from.offset(), from.limit(), from.forwarded()};
+  return true;
+}
+
+void put(const GroupsRequest& from, wire::GroupsRequest& to) {
+  to.set_forwarded(from.forwarded);
+}
+bool take(const wire::GroupsRequest& from, GroupsRequest& to) {
+  to.forwarded = from.forwarded();
   return true;
 }
 
@@ -297,21 +323,55 @@ bool take(const wire::ExplainReply& from, ExplainReply& to) {
   return take_enum(from.state(), wire::TaskState_IsValid, to.state);
 }
 
+void put(const LogReply& from, wire::LogReply& to) {
+  to.set_attempt(from.attempt);
+  to.set_worker(from.worker);
+  to.set_bytes(from.bytes);
+  to.set_next(from.next);
+  to.set_over(from.over);
+}
+bool take(wire::LogReply& from, LogReply& to) {
+  to = {from.attempt(), from.worker(), std::move(*from.mutable_bytes()), from.next(), from.over()};
+  return true;
+}
+
+void put(const GroupsReply& from, wire::GroupsReply& to) {
+  for (const auto& group : from.groups) {
+    auto& form = *to.add_groups();
+    form.set_name(group.name);
+    form.set_workers(group.workers);
+    form.set_slots(group.slots);
+    form.set_waiting_in_memory(group.waiting_in_memory);
+    form.set_dispatched(group.dispatched);
+    form.set_more_in_store(group.more_in_store);
+  }
+  for (const auto& master : from.not_answered) to.add_not_answered(master);
+}
+bool take(const wire::GroupsReply& from, GroupsReply& to) {
+  for (const auto& form : from.groups()) {
+    to.groups.push_back({form.name(), form.workers(), form.slots(), form.waiting_in_memory(),
+                         form.dispatched(), form.more_in_store()});
+  }
+  to.not_answered.assign(from.not_answered().begin(), from.not_answered().end());
+  return true;
+}
+
 // ---- the table: one number for a request and its reply, in the order of both variants -------------------
 
-constexpr std::array kTypes = {FrameType::submit,  FrameType::get,     FrameType::wait,
-                               FrameType::list,    FrameType::workers, FrameType::masters,
-                               FrameType::cluster, FrameType::control, FrameType::explain};
+constexpr std::array kTypes = {FrameType::submit,  FrameType::get,     FrameType::wait,    FrameType::list,
+                               FrameType::workers, FrameType::masters, FrameType::cluster, FrameType::control,
+                               FrameType::explain, FrameType::log,     FrameType::groups};
 static_assert(std::variant_size_v<ApiRequest> == kTypes.size() &&
               std::variant_size_v<ApiReply> == kTypes.size());
 
 // What the alternatives look like on the wire, in the same order.
-using RequestForms = std::tuple<wire::SubmitRequest, wire::GetRequest, wire::WaitRequest, wire::ListRequest,
-                                wire::WorkersRequest, wire::MastersRequest, wire::ClusterRequest,
-                                wire::ControlRequest, wire::ExplainRequest>;
-using ReplyForms =
-    std::tuple<wire::SubmitReply, wire::GetReply, wire::WaitReply, wire::ListReply, wire::WorkersReply,
-               wire::MastersReply, wire::ClusterReply, wire::ControlReply, wire::ExplainReply>;
+using RequestForms =
+    std::tuple<wire::SubmitRequest, wire::GetRequest, wire::WaitRequest, wire::ListRequest,
+               wire::WorkersRequest, wire::MastersRequest, wire::ClusterRequest, wire::ControlRequest,
+               wire::ExplainRequest, wire::LogRequest, wire::GroupsRequest>;
+using ReplyForms = std::tuple<wire::SubmitReply, wire::GetReply, wire::WaitReply, wire::ListReply,
+                              wire::WorkersReply, wire::MastersReply, wire::ClusterReply, wire::ControlReply,
+                              wire::ExplainReply, wire::LogReply, wire::GroupsReply>;
 
 template <class Forms, class Variant, std::size_t... I>
 void encode_any(const Variant& from, std::string& out, std::index_sequence<I...>) {
@@ -395,6 +455,7 @@ static_assert(static_cast<int>(ErrorCode::deadline_exceeded) + 1 == wire::ERROR_
 static_assert(static_cast<int>(ErrorCode::resource_exhausted) + 1 == wire::ERROR_CODE_RESOURCE_EXHAUSTED);
 static_assert(static_cast<int>(ErrorCode::cancelled) + 1 == wire::ERROR_CODE_CANCELLED);
 static_assert(static_cast<int>(ErrorCode::internal) + 1 == wire::ERROR_CODE_INTERNAL);
+static_assert(static_cast<int>(ErrorCode::key_reused) + 1 == wire::ERROR_CODE_KEY_REUSED);
 
 Result<Error> decode_error(std::string_view payload) {
   wire::Error form;

@@ -50,6 +50,8 @@ enum class FrameType : std::uint16_t {
   cluster = 70,
   control = 71,
   explain = 72,
+  log = 73,
+  groups = 74,
 };
 
 FrameType type_of(const Message& message);

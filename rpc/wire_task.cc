@@ -22,6 +22,7 @@ void put(const NewTask& from, wire::NewTask& to) {
   to.set_labels(from.labels);
   to.set_traceparent(from.traceparent);
   to.set_created_by(from.created_by);
+  if (!from.idempotency_key.empty()) to.set_idempotency_key(from.idempotency_key);
 }
 
 bool take(wire::NewTask& from, NewTask& to) {
@@ -43,6 +44,7 @@ bool take(wire::NewTask& from, NewTask& to) {
   to.labels = std::move(*from.mutable_labels());
   to.traceparent = std::move(*from.mutable_traceparent());
   to.created_by = std::move(*from.mutable_created_by());
+  to.idempotency_key = std::move(*from.mutable_idempotency_key());
   return take_enum(from.routing(), wire::Routing_IsValid, to.routing) &&
          take_enum(from.on_worker_lost(), wire::OnWorkerLost_IsValid, to.on_worker_lost);
 }

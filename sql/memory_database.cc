@@ -139,12 +139,28 @@ Result<> MemoryDatabase::accept(const Fence& fence, std::vector<TaskRow> rows) {
   }
   for (TaskRow& row : rows) {
     row.task.run_at.reset();  // row.run_at is what was decided
+    row.task.idempotency_key.clear();
     row.cancel_requested = false;
     lanes_.insert(lane_key(row));
     const TaskId id = row.id;
     tasks_.emplace(id, Task{std::move(row), {}});
   }
   return {};
+}
+
+Result<std::vector<AcceptFate>> MemoryDatabase::accept_keyed(const Fence& fence,
+                                                             const std::vector<TaskRow>& rows) {
+  if (!holds(fence)) return fenced();
+  std::vector<AcceptFate> fates;
+  for (const TaskRow& row : rows) {
+    const std::uint64_t payload = payload_hash(row.task);
+    const auto [key, fresh] =
+        keys_.try_emplace({row.task.ns, row.task.idempotency_key}, Key{row.id, payload, row.created_at});
+    fates.push_back({key->second.task, key->second.payload == payload});
+    if (!fresh) continue;
+    if (auto done = accept(fence, {row}); !done) return std::unexpected(done.error());
+  }
+  return fates;
 }
 
 WriteFate MemoryDatabase::fate_of_completion(const Token& token) const {

@@ -55,6 +55,7 @@ class MemoryDatabase {
   // ---- writes ----
   IdBlock next_ids(std::int64_t count);
   Result<> accept(const Fence& fence, std::vector<TaskRow> rows);
+  Result<std::vector<AcceptFate>> accept_keyed(const Fence& fence, const std::vector<TaskRow>& rows);
   Result<std::vector<WriteFate>> complete(const Fence& fence, const std::vector<Completion>& items,
                                           WallTime now);
   Result<std::vector<WriteFate>> retry(const Fence& fence, const std::vector<Retry>& items);
@@ -73,6 +74,7 @@ class MemoryDatabase {
   std::vector<Lookup> lookup(const std::vector<TaskId>& ids) const;
   Result<TaskView> get(TaskId id) const;
   ListReply list(const ListRequest& request) const;
+  void drop_keys_before(WallTime time);
   void drop_history_before(WallTime time);  // by whole UTC days; late results to the microsecond
 
   // ---- for checkers: everything, by id ----
@@ -91,6 +93,11 @@ class MemoryDatabase {
     Incarnation owner;
     Epoch epoch = 0;
   };
+  struct Key {
+    TaskId task;
+    std::uint64_t payload = 0;
+    WallTime created_at{};
+  };
   using LaneKey = std::tuple<std::string, std::int64_t, TaskId>;
 
   static LaneKey lane_key(const TaskRow& row) { return {row.task.group, row.rank, row.id}; }
@@ -108,6 +115,7 @@ class MemoryDatabase {
   std::vector<Shard> shards_;
   std::int64_t next_sequence_ = 1;
   int last_connection_ = 0;
+  std::map<std::pair<std::string, std::string>, Key> keys_;  // by namespace and key
   std::map<TaskId, Task> tasks_;
   std::set<LaneKey> lanes_;
   std::map<TaskId, TaskView> history_;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <limits>
 
+#include "base/task_json.h"
 #include "sql/memory_database.h"
 
 namespace ringmaster {
@@ -14,7 +15,10 @@ bool matches(const ListRequest& request, const TaskRow& row) {
   };
   return allows(request.ns, row.task.ns) && allows(request.group, row.task.group) &&
          allows(request.kind, row.task.kind) &&
-         (request.states.empty() || std::ranges::find(request.states, row.state) != request.states.end());
+         (request.states.empty() || std::ranges::find(request.states, row.state) != request.states.end()) &&
+         (!request.created_from || row.created_at >= *request.created_from) &&
+         (!request.created_before || row.created_at < *request.created_before) &&
+         labels_include(row.task.labels, request.labels);
 }
 
 }  // namespace
@@ -111,6 +115,10 @@ ListReply MemoryDatabase::list(const ListRequest& request) const {
     reply.views.push_back(std::move(view));
   }
   return reply;
+}
+
+void MemoryDatabase::drop_keys_before(WallTime time) {
+  std::erase_if(keys_, [&](const auto& key) { return key.second.created_at < time; });
 }
 
 void MemoryDatabase::drop_history_before(WallTime time) {

@@ -71,6 +71,10 @@ void MemoryTaskStore::accept(std::vector<TaskRow> rows, StoreCallback<> done) {
   answer(std::move(done), database_.accept(fence_, std::move(rows)));
 }
 
+void MemoryTaskStore::accept_keyed(std::vector<TaskRow> rows, StoreCallback<std::vector<AcceptFate>> done) {
+  answer(std::move(done), database_.accept_keyed(fence_, rows));
+}
+
 void MemoryTaskStore::complete(std::vector<Completion> items, StoreCallback<std::vector<WriteFate>> done) {
   answer(std::move(done), database_.complete(fence_, items, loop_.wall_now()));
 }
@@ -133,6 +137,7 @@ void MemoryTaskStore::database_time(StoreCallback<WallTime> done) {
 void MemoryTaskStore::maintain(int /*days_ahead*/, Duration retention, StoreCallback<> done) {
   answer_read(std::move(done), [&]() -> Result<> {
     database_.drop_history_before(loop_.wall_now() - retention);
+    database_.drop_keys_before(loop_.wall_now() - kKeyRetention);
     return {};
   });
 }

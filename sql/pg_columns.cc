@@ -141,9 +141,10 @@ constexpr PgColumn<RunningMark> kMark[] = {
 using K = TaskControl;
 constexpr PgColumn<TaskControl> kControl[] = {
     {"id", PgType::int8, false, [](A& a, const K& k) { a.integer(k.id.value); }},
-    {"cancel", PgType::boolean, false, [](A& a, const K& k) { a.integer(k.cancel ? 1 : 0); }},
-    {"release", PgType::boolean, false, [](A& a, const K& k) { a.integer(k.release ? 1 : 0); }},
-    {"run_at", PgType::timestamptz, false, [](A& a, const K& k) { a.time(k.run_at); }},
+    {"release_at", PgType::timestamptz, false,
+     [](A& a, const K& k) { k.release_at ? a.time(*k.release_at) : a.null(); }},
+    {"cancel_at", PgType::timestamptz, false,
+     [](A& a, const K& k) { k.cancel_at ? a.time(*k.cancel_at) : a.null(); }},
     {"step", PgType::int8, false, [](A& a, const K& k) { a.integer(k.ageing_step.count()); }},
 };
 
@@ -171,13 +172,12 @@ constexpr PgColumn<LateResult> kLate[] = {
 std::vector<TaskControl> merged(const std::vector<Control>& items) {
   std::map<TaskId, TaskControl> by_id;
   for (const Control& item : items) {
-    const auto [at, first] =
-        by_id.try_emplace(item.id, TaskControl{item.id, false, false, item.run_at, item.ageing_step});
-    TaskControl& control = at->second;
+    TaskControl& control = by_id.try_emplace(item.id, TaskControl{.id = item.id}).first->second;
+    control.ageing_step = item.ageing_step;
     if (item.action == ControlAction::cancel) {
-      control.cancel = true;
-    } else if (first) {  // or there is nothing to release any more
-      control.release = true;
+      if (!control.cancel_at) control.cancel_at = item.run_at;
+    } else if (!control.cancel_at && !control.release_at) {  // or there is nothing to release any more
+      control.release_at = item.run_at;
     }
   }
   std::vector<TaskControl> out;
@@ -255,6 +255,9 @@ const std::string_view kTaskViewColumns =
     "NULL::int4 AS signal, NULL::boolean AS permanent, NULL::int8 AS user_us, NULL::int8 AS system_us, "
     "NULL::int8 AS max_rss_kib, NULL::text AS message, NULL::bytea AS output_tail, attempts::text AS "
     "attempts";
+const std::string_view kTaskBriefColumns =
+    "NULL::timestamptz, NULL::timestamptz, NULL::int2, NULL::int4, NULL::int4, NULL::boolean, NULL::int8, "
+    "NULL::int8, NULL::int8, NULL::text, NULL::bytea, NULL::text";
 const std::string_view kHistoryViewColumns =
     "finished_at, ended_at, outcome, exit_code, signal, permanent, user_us, system_us, max_rss_kib, message, "
     "output_tail, attempts::text AS attempts";

@@ -2,6 +2,7 @@
 // rows become values again. Pure. Any thread.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,8 +27,7 @@ struct PgColumn {
 // All that one call of control() wants of one task: a statement changes a row once.
 struct TaskControl {
   TaskId id;
-  bool cancel = false, release = false;
-  WallTime run_at{};  // of the first of them
+  std::optional<WallTime> release_at, cancel_at;
   Duration ageing_step{};
 };
 std::vector<TaskControl> merged(const std::vector<Control>& items);  // by id
@@ -57,11 +57,12 @@ void put_columns(PgParams& params, std::span<const PgColumn<Item>> columns, cons
 
 // Select lists. A task's view has the columns of its row first.
 extern const std::string_view kRowColumns;
-extern const std::string_view kTaskViewColumns;      // from task: nulls where there is no end yet
-extern const std::string_view kHistoryViewColumns;   // from task_history
-extern const std::string_view kHistoryBriefColumns;  // the same without what may be large
-extern const std::string_view kLateViewColumns;      // from late_result, columns of the row included
-inline constexpr int kStateColumn = 7;               // in rows and views; null: a late result
+extern const std::string_view kTaskViewColumns;     // from task: nulls where there is no end yet
+extern const std::string_view kHistoryViewColumns;  // from task_history
+extern const std::string_view kTaskBriefColumns;    // the same two without what may be large
+extern const std::string_view kHistoryBriefColumns;
+extern const std::string_view kLateViewColumns;  // from late_result, columns of the row included
+inline constexpr int kStateColumn = 7;           // in rows and views; null: a late result
 
 TaskRow read_row(const PgRows& rows, int row);
 // Of a late result: `row` has its token and worker, `finished_at` is when it was received.

@@ -52,6 +52,27 @@ string prefixed(const string& columns, const string& prefix) {
   return out;
 }
 
+// Keys are inserted in their order, so that two such statements cannot wait for each other. Who finds a key
+// taken, by a statement that it had to wait for perhaps, inserts no row.
+string accept_keyed_sql() {
+  const Batch rows = batch(accept_columns(), false);
+  const auto keys = kFirstFree + accept_columns().size();
+  return kFence + ", u AS MATERIALIZED (SELECT u.* FROM f, unnest(" + rows.arrays + ", $" +
+         std::to_string(keys) + "::text[], $" + std::to_string(keys + 1) + "::int8[]) AS u(" + rows.columns +
+         ", key, payload)), k AS (INSERT INTO ringmaster.task_key (ns, key, task, payload)"
+         " SELECT u.ns, u.key, u.id, u.payload FROM u ORDER BY u.ns, u.key, u.id"
+         " ON CONFLICT DO NOTHING RETURNING task)"
+         " INSERT INTO ringmaster.task (" +
+         rows.columns + ") SELECT " + prefixed(rows.columns, "u.") + " FROM u JOIN k ON k.task = u.id";
+}
+
+// Whose the keys are, and whether the fence still holds; see kFates.
+const string kKeyedFates =
+    "SELECT EXISTS (SELECT FROM ringmaster.fence WHERE incarnation = $1::int8 AND connection = $2::int4"
+    " AND generation = $3::int8), k.task, k.payload, pg_current_xact_id()::text"
+    " FROM unnest($4::text[], $5::text[]) WITH ORDINALITY AS u(ns, key, ord)"
+    " LEFT JOIN ringmaster.task_key k ON k.ns = u.ns AND k.key = u.key ORDER BY u.ord";
+
 // The row leaves `task` and enters `task_history` in one statement, or neither.
 string complete_sql(bool plain) {
   const Batch items = batch(complete_columns(), plain);
@@ -97,22 +118,23 @@ string mark_sql() {
          " (t.worker_incarnation = u.worker_incarnation AND t.epoch = u.epoch AND u.started_at IS NOT NULL))";
 }
 
-// One row of `u` for each task, whatever is wanted of it: an UPDATE joins a row only once. A cancel leaves
-// every indexed value as it is: a HOT update.
+// One row of `u` for each task, whatever is wanted of it: an UPDATE joins a row only once. A cancel of what
+// is due leaves every indexed value as it is: a HOT update.
 string control_sql() {
   const Batch items = batch(control_columns(), false);
-  const string released = " = CASE WHEN u.release AND t.state = 4 THEN ";
-  // Nobody would read the row for a long time, and its end is wanted now.
-  const string moved = " = CASE WHEN t.state = 4 OR (u.cancel AND t.run_at > u.run_at) THEN ";
+  // Out of quarantine; and nobody would read a late row for a long time, though its end is wanted now.
+  const string due =
+      "CASE WHEN t.state = 4 THEN least(u.release_at, u.cancel_at) WHEN t.run_at > u.cancel_at THEN "
+      "u.cancel_at END";
   return kFence +
-         " UPDATE ringmaster.task t SET cancel_requested_at ="
-         " CASE WHEN u.cancel THEN coalesce(t.cancel_requested_at, now()) ELSE t.cancel_requested_at END,"
-         " state" +
-         moved + "1 ELSE t.state END, crashes" + released + "NULL ELSE t.crashes END, run_at" + moved +
-         "u.run_at ELSE t.run_at END, rank" + moved +
-         "(extract(epoch FROM u.run_at) * 1000000)::int8 - t.priority * u.step ELSE t.rank END FROM f, "
-         "unnest(" +
-         items.arrays + ") AS u(" + items.columns + ") WHERE t.id = u.id AND (u.cancel OR t.state = 4)";
+         " UPDATE ringmaster.task t SET cancel_requested_at = CASE WHEN u.cancel_at IS NULL THEN"
+         " t.cancel_requested_at ELSE coalesce(t.cancel_requested_at, now()) END,"
+         " crashes = CASE WHEN u.release_at IS NOT NULL AND t.state = 4 THEN NULL ELSE t.crashes END,"
+         " state = CASE WHEN " +
+         due + " IS NULL THEN t.state ELSE 1 END, run_at = coalesce(" + due +
+         ", t.run_at), rank = coalesce(" + "(extract(epoch FROM " + due +
+         ") * 1000000)::int8 - t.priority * u.step, t.rank) FROM f, unnest(" + items.arrays + ") AS u(" +
+         items.columns + ") WHERE t.id = u.id AND (u.cancel_at IS NOT NULL OR t.state = 4)";
 }
 
 // Answers a row if the fence held: that some were there already says nothing of it.
@@ -159,8 +181,8 @@ string page_due_sql() {
          " LIMIT $5::int8) r WHERE g.grp IS NOT NULL LIMIT $5::int8";
 }
 
-string both(const string& condition, std::string_view history_columns) {
-  return "SELECT " + string(kRowColumns) + ", " + string(kTaskViewColumns) + " FROM ringmaster.task WHERE " +
+string both(const string& condition, std::string_view task_columns, std::string_view history_columns) {
+  return "SELECT " + string(kRowColumns) + ", " + string(task_columns) + " FROM ringmaster.task WHERE " +
          condition + " UNION ALL SELECT " + string(kRowColumns) + ", " + string(history_columns) +
          " FROM ringmaster.task_history WHERE " + condition;
 }
@@ -178,7 +200,9 @@ string list_sql() {
   const string condition =
       "id > $1::int8 AND ($2::text = '' OR ns = $2) AND ($3::text = '' OR grp = $3) AND ($4::text = '' OR "
       "kind = $4)"
-      " AND (cardinality($5::int2[]) = 0 OR state = ANY ($5)) ORDER BY id LIMIT $6::int8";
+      " AND (cardinality($5::int2[]) = 0 OR state = ANY ($5)) AND ($7::text = '' OR labels::jsonb @> "
+      "$7::text::jsonb) AND created_at >= $8::timestamptz AND created_at < $9::timestamptz ORDER BY id LIMIT "
+      "$6::int8";
   const string row(kRowColumns);
   return "(SELECT " + row + ", " + string(kTaskViewColumns) + " FROM ringmaster.task WHERE " + condition +
          ") UNION ALL (SELECT " + row + ", " + string(kHistoryViewColumns) +
@@ -231,18 +255,23 @@ PgStatements make() {
   // The lock and the transaction id make it a write: a standby or a deposed primary cannot answer it.
   s.prove = {"prove", kFence + " SELECT pg_current_xact_id()::text FROM f"};
   s.fates = {"fates", kFates};
+  s.accept_keyed = {"accept_keyed", accept_keyed_sql()};
+  s.keyed_fates = {"keyed_fates", kKeyedFates};
 
   s.groups = {"groups", kGroups + "SELECT grp FROM g WHERE grp IS NOT NULL"};
   s.page = {"page", page_sql()};
   s.page_due = {"page_due", page_due_sql()};
-  s.lookup = {"lookup", both("id = ANY ($1::int8[])", kHistoryBriefColumns) + lookup_marker()};
-  s.get = {"get", both("id = $1::int8", kHistoryViewColumns) + " UNION ALL SELECT " +
+  s.lookup = {"lookup",
+              both("id = ANY ($1::int8[])", kTaskBriefColumns, kHistoryBriefColumns) + lookup_marker()};
+  s.get = {"get", both("id = $1::int8", kTaskViewColumns, kHistoryViewColumns) + " UNION ALL SELECT " +
                       string(kLateViewColumns) + " FROM ringmaster.late_result WHERE task = $1::int8"};
   s.list = {"list", list_sql()};
   s.database_time = {"database_time", "SELECT clock_timestamp()"};
   s.maintain = {"maintain",
                 "WITH d AS (DELETE FROM ringmaster.late_result"
-                " WHERE received_at < now() - $2::int8 * interval '1 microsecond')"
+                " WHERE received_at < now() - $2::int8 * interval '1 microsecond'),"
+                " k AS (DELETE FROM ringmaster.task_key"
+                " WHERE created_at < now() - $3::int8 * interval '1 microsecond')"
                 " SELECT ringmaster.maintain_history($1::int4, $2::int8 * interval '1 microsecond')"};
   s.vacuum = {"vacuum", "VACUUM (SKIP_LOCKED, TRUNCATE false) ringmaster.task"};
   return s;

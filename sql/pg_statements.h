@@ -17,7 +17,8 @@ struct PgStatements {
   // Shards.
   PgStatement shards, take_shards, release_shards, predecessors, take_over;
   // Writes. The plain forms leave out the columns that hold defaults in every row of the batch.
-  PgStatement next_ids, accept, accept_plain, complete, complete_plain, retry, mark_running, control;
+  PgStatement next_ids, accept, accept_plain, accept_keyed, keyed_fates, complete, complete_plain, retry,
+      mark_running, control;
   PgStatement keep_late, prove, fates;
   // Reads.
   PgStatement groups, page, page_due, lookup, get, list, database_time;

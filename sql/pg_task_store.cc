@@ -156,6 +156,7 @@ void PgTaskStore::maintain(int days_ahead, Duration retention, StoreCallback<> d
   PgParams params;
   params.small(days_ahead);
   params.integer(retention.count());
+  params.integer(kKeyRetention.count());
   pool_.read(pg_statements().maintain, params, 1,
              [this, done = std::move(done)](Result<PgRows> made) mutable {
                if (!made) return done(std::unexpected(made.error()));

@@ -38,6 +38,7 @@ class PgTaskStore final : public TaskStore {
 
   void next_ids(std::int64_t count, StoreCallback<IdBlock> done) override;
   void accept(std::vector<TaskRow> rows, StoreCallback<> done) override;
+  void accept_keyed(std::vector<TaskRow> rows, StoreCallback<std::vector<AcceptFate>> done) override;
   void complete(std::vector<Completion> items, StoreCallback<std::vector<WriteFate>> done) override;
   void retry(std::vector<Retry> items, StoreCallback<std::vector<WriteFate>> done) override;
   void mark_running(std::vector<RunningMark> items, StoreCallback<std::vector<WriteFate>> done) override;
@@ -60,6 +61,8 @@ class PgTaskStore final : public TaskStore {
 
  private:
   using Stamp = PgPool::Stamp;
+  void read_keys(const Stamp& stamp, bool changed, const std::vector<TaskRow>& rows,
+                 StoreCallback<std::vector<AcceptFate>> done);
   // Writes `items`; fates that the number of changed rows does not tell are read back.
   template <class Item>
   void write_items(const PgStatement& statement, std::vector<Item> items, bool plain,

@@ -12,6 +12,9 @@
 namespace ringmaster {
 namespace {
 
+constexpr WallTime kEarliest = std::chrono::sys_days(std::chrono::year(1970) / 1 / 1);
+constexpr WallTime kLatest = std::chrono::sys_days(std::chrono::year(10000) / 1 / 1);
+
 // For get_bit(): bit n is bit n % 8 of byte n / 8.
 std::string bits_of(const std::vector<bool>& owned) {
   std::string bits(kShardCount / 8, '\0');
@@ -152,6 +155,9 @@ void PgTaskStore::list(ListRequest request, StoreCallback<ListReply> done) {
   for (const TaskState state : request.states) states.integer(static_cast<int>(state));
   params.array(std::move(states));
   params.integer(static_cast<std::int64_t>(request.limit) + 1);  // one more tells whether there is more
+  params.text(request.labels);
+  params.time(request.created_from.value_or(kEarliest));
+  params.time(request.created_before.value_or(kLatest));
   const auto limit = static_cast<int>(request.limit);
   pool_.read(pg_statements().list, params, request.limit,
              [limit, done = std::move(done)](Result<PgRows> rows) mutable {

@@ -132,6 +132,63 @@ void PgTaskStore::accept(std::vector<TaskRow> rows, StoreCallback<> done) {
               });
 }
 
+void PgTaskStore::accept_keyed(std::vector<TaskRow> rows, StoreCallback<std::vector<AcceptFate>> done) {
+  if (rows.empty()) return post<std::vector<AcceptFate>>(std::move(done), std::vector<AcceptFate>{});
+  const auto shared = std::make_shared<std::vector<TaskRow>>(std::move(rows));
+  const auto build = [&](const Stamp& stamp) {
+    PgParams params = stamp.params();
+    put_columns(params, accept_columns(), *shared, false);
+    PgArray keys(PgType::text), payloads(PgType::int8);
+    for (const TaskRow& row : *shared) {
+      keys.text(row.task.idempotency_key);
+      payloads.integer(static_cast<std::int64_t>(payload_hash(row.task)));
+    }
+    params.array(std::move(keys));
+    params.array(std::move(payloads));
+    return params;
+  };
+  pool_.write(pg_statements().accept_keyed, build, shared->size(),
+              [this, shared, done = std::move(done)](const Stamp& stamp, Result<PgRows> answer) mutable {
+                if (!answer) return done(std::unexpected(answer.error()));
+                const auto inserted = static_cast<std::size_t>(answer->affected());
+                if (inserted < shared->size())
+                  return read_keys(stamp, inserted > 0, *shared, std::move(done));
+                std::vector<AcceptFate> fates;
+                for (const TaskRow& row : *shared) fates.push_back({row.id, true});
+                done(std::move(fates));
+              });
+}
+
+void PgTaskStore::read_keys(const Stamp& stamp, bool changed, const std::vector<TaskRow>& rows,
+                            StoreCallback<std::vector<AcceptFate>> done) {
+  PgParams params = stamp.params();
+  PgArray namespaces(PgType::text), keys(PgType::text);
+  std::vector<std::int64_t> payloads;
+  for (const TaskRow& row : rows) {
+    namespaces.text(row.task.ns);
+    keys.text(row.task.idempotency_key);
+    payloads.push_back(static_cast<std::int64_t>(payload_hash(row.task)));
+  }
+  params.array(std::move(namespaces));
+  params.array(std::move(keys));
+  auto answer = [changed, payloads = std::move(payloads),
+                 done = std::move(done)](Result<PgRows> found) mutable {
+    if (!found && found.error().code != ErrorCode::fenced)
+      return done(fail(ErrorCode::unknown_outcome, found.error().message));
+    if (!found) return done(std::unexpected(found.error()));
+    if (!changed && found->integer(0, 0) == 0) return done(not_held());
+    std::vector<AcceptFate> fates;
+    for (int i = 0; i < found->size(); ++i) {
+      if (found->is_null(i, 1))
+        return done(fail(ErrorCode::unknown_outcome, "an idempotency key expired while it was looked up"));
+      fates.push_back(
+          {TaskId{found->integer(i, 1)}, found->integer(i, 2) == payloads[static_cast<std::size_t>(i)]});
+    }
+    done(std::move(fates));
+  };
+  pool_.read(pg_statements().keyed_fates, params, rows.size(), std::move(answer));
+}
+
 template <class Item>
 void PgTaskStore::write_items(const PgStatement& statement, std::vector<Item> items, bool plain,
                               StoreCallback<std::vector<WriteFate>> done) {

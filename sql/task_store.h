@@ -50,6 +50,8 @@ struct IdBlock {
   std::int64_t first_sequence = 0, count = 0;
 };
 
+inline constexpr Duration kKeyRetention = std::chrono::hours(24);
+
 class TaskStore {
  public:
   virtual ~TaskStore() = default;
@@ -80,6 +82,9 @@ class TaskStore {
   // ---- the two writes a task, and their kin ----
   virtual void next_ids(std::int64_t count, StoreCallback<IdBlock> done) = 0;
   virtual void accept(std::vector<TaskRow> rows, StoreCallback<> done) = 0;
+  // Rows that all have idempotency keys: those whose key is free are inserted with it, in one statement with
+  // all others. The same rows may be sent again after unknown_outcome.
+  virtual void accept_keyed(std::vector<TaskRow> rows, StoreCallback<std::vector<AcceptFate>> done) = 0;
   virtual void complete(std::vector<Completion> items, StoreCallback<std::vector<WriteFate>> done) = 0;
   virtual void retry(std::vector<Retry> items, StoreCallback<std::vector<WriteFate>> done) = 0;
   virtual void mark_running(std::vector<RunningMark> items, StoreCallback<std::vector<WriteFate>> done) = 0;
@@ -113,7 +118,8 @@ class TaskStore {
 
   // ---- time and chores ----
   virtual void database_time(StoreCallback<WallTime> done) = 0;
-  // Makes history partitions for `days_ahead` days, drops those that ended more than `retention` ago.
+  // Makes history partitions for `days_ahead` days, drops those that ended more than `retention` ago, and the
+  // idempotency keys older than kKeyRetention.
   virtual void maintain(int days_ahead, Duration retention, StoreCallback<> done) = 0;
 };
 

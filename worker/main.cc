@@ -3,6 +3,7 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "base/serve_command.h"
 #include "registry/zookeeper_registry.h"
 #include "rpc/tcp_links.h"
+#include "worker/attempt_logs.h"
 #include "worker/file_spool.h"
 #include "worker/http_runner.h"
 #include "worker/kind_runner.h"
@@ -28,6 +30,9 @@ namespace {
 
 constexpr int kFailure = 1;
 constexpr int kBadConfiguration = 2;
+constexpr Duration kCleanEvery = std::chrono::hours(1);
+constexpr Duration kCleanPause = std::chrono::milliseconds(100);
+constexpr std::size_t kLogsAtOnce = 200;
 
 int complain(const Error& error, int code) {
   std::fprintf(stderr, "ringworker: %s\n", error.message.c_str());
@@ -56,10 +61,11 @@ class Daemon {
     spool_ = *std::move(opened);
     // A predecessor's attempts are dead before anybody hears of this life.
     if (auto ready = supervisor.wait_ready(); !ready) return ready;
-    auto last_words = supervisor.take_last_words();
+    auto last_words = supervisor.last_words();
+    logs_.emplace(supervisor.log_dir());
     make_runner(std::move(supervisor));
     make_node();
-    node_->inherit(std::move(last_words));
+    if (node_->inherit(std::move(last_words))) processes_->forget_last_words();
     if (auto listening = links_->listen(settings_.listen); !listening) return listening;
     const std::string address = settings_.advertise.empty() ? links_->bound_address() : settings_.advertise;
     LOG(INFO) << "worker " << settings_.node_id << " listens on " << links_->bound_address() << ", "
@@ -71,6 +77,7 @@ class Daemon {
         end(kFailure, "cannot register: " + joined.error().message);
       }
     });
+    remove_old_logs();
     wait_for_signal();
     return {};
   }
@@ -85,9 +92,11 @@ class Daemon {
     runner_ = std::make_unique<KindRunner>(loop_);
     runner_->add("noop", std::make_unique<NoopRunner>(loop_));
     runner_->add("http", std::make_unique<HttpRunner>(loop_, HttpRunnerOptions{supervisor.log_dir()}));
-    runner_->add("process", std::make_unique<ProcessRunner>(loop_, std::move(supervisor), [this] {
-                   end(kFailure, "the supervisor died");
-                 }));
+    // Behind the flush that journals what became of its attempts.
+    auto lost = [this] { loop_.post([this] { end(kFailure, "the supervisor died"); }); };
+    auto processes = std::make_unique<ProcessRunner>(loop_, std::move(supervisor), std::move(lost));
+    processes_ = processes.get();
+    runner_->add("process", std::move(processes));
   }
 
   void make_node() {
@@ -102,6 +111,7 @@ class Daemon {
     worker.weight = settings_.weight;
     worker.version = RINGMASTER_VERSION;
     worker.report_redials = settings_.report_redials;
+    worker.read_log = [this](const LogRequest& request) { return logs_->read(request); };
     node_ = std::make_unique<WorkerNode>(loop_, *registry_, *spool_, *runner_, worker);
 
     LinksOptions links;
@@ -112,6 +122,12 @@ class Daemon {
     links.incarnation = worker.incarnation;
     links.store_id = node_->store_id();
     links_ = std::make_unique<TcpLinks>(loop_, links, *node_);
+  }
+
+  // A few at a time: the loop has more urgent things to do.
+  void remove_old_logs() {
+    const bool all = logs_->remove_some(read_wall_clock() - settings_.log_retention, kLogsAtOnce);
+    cleaning_.start(all ? kCleanEvery : kCleanPause, [this] { remove_old_logs(); });
   }
 
   void wait_for_signal() {
@@ -149,8 +165,11 @@ class Daemon {
   AsioLoop loop_;
   boost::asio::signal_set signals_{loop_.context(), SIGTERM, SIGINT};
   Timer deadline_{loop_};
+  Timer cleaning_{loop_};
+  std::optional<AttemptLogs> logs_;
   std::unique_ptr<FileSpool> spool_;
   std::unique_ptr<KindRunner> runner_;
+  ProcessRunner* processes_ = nullptr;  // one of them
   std::unique_ptr<ZooKeeperRegistry> registry_;
   std::unique_ptr<WorkerNode> node_;
   std::unique_ptr<TcpLinks> links_;

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "worker/attempt_logs.h"
 #include "worker/process_result.h"
 
 namespace ringmaster {
@@ -18,10 +19,10 @@ namespace {
 // afterwards.
 constexpr auto kLeftoverLimit = std::chrono::seconds(5);
 
-AttemptResult failure(std::string message, bool permanent, WallTime now) {
+AttemptResult refusal(std::string message, WallTime now) {
   AttemptResult result;
   result.outcome = Outcome::failed;
-  result.permanent = permanent;
+  result.permanent = true;
   result.started_at = result.finished_at = now;
   result.message = std::move(message);
   return result;
@@ -39,16 +40,21 @@ ProcessRunner::ProcessRunner(AsioLoop& loop, Supervisor supervisor, SupervisorLo
   read();
 }
 
-ProcessRunner::~ProcessRunner() = default;
+ProcessRunner::~ProcessRunner() {
+  if (supervisor_lost_) return;
+  std::string goodbye;
+  encode(GoodbyeOrder{}, goodbye);
+  // Behind a write that is under way it could only arrive torn: then the end of the socket says it all.
+  if (!writing_) ::send(socket_.native_handle(), goodbye.data(), goodbye.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
 
 // ---- orders -----------------------------------------------------------------------------------------------
 
 void ProcessRunner::start(Dispatch attempt) {
   auto spec = parse_process_spec(attempt.spec);
-  if (!spec) return finish_later(attempt.token, failure(spec.error().message, true, loop_.wall_now()));
+  if (!spec) return finish_later(attempt.token, refusal(spec.error().message, loop_.wall_now()));
   if (supervisor_lost_) {
-    return finish_later(attempt.token, failure("the supervisor of this worker died before it started", false,
-                                               loop_.wall_now()));
+    return finish_later(attempt.token, lost_with_supervisor(false));
   }
   auto start = make_order(attempt, std::move(*spec));
   start.id = ++last_id_;
@@ -93,7 +99,7 @@ StartOrder ProcessRunner::make_order(const Dispatch& attempt, ProcessSpec spec) 
   if (!attempt.traceparent.empty() && !has_trace) start.env.push_back("TRACEPARENT=" + attempt.traceparent);
   start.cwd = std::move(spec.cwd);
   start.stdin_text = std::move(spec.stdin_text);
-  start.log_path = supervisor_.log_dir() + "/" + task + "." + number + ".log";
+  start.log_path = AttemptLogs(supervisor_.log_dir()).path_of(token.task, token.attempt);
   start.log_limit = options_.log_limit;
   start.timeout = attempt.timeout;
   start.kill_grace = spec.kill_grace;
@@ -173,7 +179,9 @@ void ProcessRunner::take_events() {
 
 void ProcessRunner::on_event(const StartedEvent& event) {
   const auto found = attempts_.find(event.id);
-  if (found != attempts_.end()) handler_->on_attempt_started(found->second.token, event.started_at);
+  if (found == attempts_.end()) return;
+  found->second.started = true;
+  handler_->on_attempt_started(found->second.token, event.started_at);
 }
 
 void ProcessRunner::on_event(FinishedEvent& event) {
@@ -189,6 +197,17 @@ void ProcessRunner::on_event(FinishedEvent& event) {
                                 result_of(std::move(event), attempt.success_exit_codes, attempt.timeout));
 }
 
+AttemptResult ProcessRunner::lost_with_supervisor(bool started) const {
+  AttemptResult result;
+  result.outcome = Outcome::lost;
+  result.worker_died = started;
+  result.signal = started ? SIGKILL : 0;
+  result.started_at = result.finished_at = loop_.wall_now();
+  result.message =
+      std::string("the supervisor of this worker died ") + (started ? "while it ran" : "before it started");
+  return result;
+}
+
 void ProcessRunner::lose_supervisor() {
   supervisor_lost_ = true;
   boost::system::error_code ignored;
@@ -199,9 +218,7 @@ void ProcessRunner::lose_supervisor() {
   const std::weak_ptr alive(alive_);
   ids_.clear();
   for (const auto& [id, attempt] : std::exchange(attempts_, {})) {
-    auto result = failure("the supervisor of this worker died while it ran", false, loop_.wall_now());
-    result.signal = SIGKILL;
-    handler_->on_attempt_finished(attempt.token, std::move(result));
+    handler_->on_attempt_finished(attempt.token, lost_with_supervisor(attempt.started));
     if (alive.expired()) return;
   }
   if (lost_) std::exchange(lost_, nullptr)();

@@ -24,15 +24,15 @@
 namespace ringmaster {
 
 struct ProcessRunnerOptions {
-  std::uint64_t log_limit = 10 * 1024 * 1024;  // bytes of output kept in <log_dir>/<task id>.<attempt>.log
+  std::uint64_t log_limit = 10 * 1024 * 1024;  // bytes of output kept in a file, see attempt_logs.h
   std::vector<std::string> environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                           "HOME=/", "LANG=C.UTF-8"};
 };
 
 class ProcessRunner final : public Runner {
  public:
-  // Called once if the supervisor dies, after its attempts were verified dead and reported as failed. The
-  // daemon should end: this runner starts nothing any more.
+  // Called once if the supervisor dies, after its attempts were verified dead and reported as lost. The
+  // daemon should end, once it has journalled that: this runner starts nothing any more.
   using SupervisorLost = Callback;
 
   // The handler must outlive the runner. `loop` too.
@@ -45,12 +45,14 @@ class ProcessRunner final : public Runner {
   void start(Dispatch attempt) override;
   void kill(Token token) override;
   void extend_lease(ShardId shard, MonoTime until) override;
+  void forget_last_words() const { supervisor_.forget_last_words(); }
 
  private:
   struct RunningAttempt {
     Token token;
     std::vector<int> success_exit_codes;
     Duration timeout{0};
+    bool started = false;
   };
 
   StartOrder make_order(const Dispatch& attempt, ProcessSpec spec) const;
@@ -64,6 +66,7 @@ class ProcessRunner final : public Runner {
   void on_event(const ReadyEvent&) {}
   void on_event(const StartedEvent& event);
   void on_event(FinishedEvent& event);
+  AttemptResult lost_with_supervisor(bool started) const;
   void lose_supervisor();
 
   AsioLoop& loop_;

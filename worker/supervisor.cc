@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "worker/process_result.h"
+#include "worker/spool_record.h"
 #include "worker/supervisor_process.h"
 #include "worker/supervisor_strays.h"
 
@@ -178,25 +178,21 @@ Result<> Supervisor::wait_ready(Duration limit) const {
   }
 }
 
-std::vector<ResultReport> Supervisor::take_last_words() const {
-  SupervisorFrames frames;
-  {
-    std::ifstream file(last_words_, std::ios::binary);
-    if (!file) return {};
-    std::ostringstream bytes;
-    bytes << file.rdbuf();
-    frames.feed(bytes.view());
-  }
-  std::remove(last_words_.c_str());
+std::vector<ResultReport> Supervisor::last_words() const {
+  std::ifstream file(last_words_, std::ios::binary);
+  std::ostringstream text;
+  if (file) text << file.rdbuf();
+  std::string_view bytes = text.view();
   std::vector<ResultReport> reports;
-  while (true) {
-    const auto body = frames.next();
-    if (!body || !*body) return reports;  // a torn end says nothing
-    auto word = decode_last_word(**body);
-    if (!word) return reports;
-    reports.push_back(
-        {word->token, result_of(std::move(word->event), word->success_exit_codes, word->timeout)});
+  while (auto word = spool::parse(bytes)) {  // a torn end says nothing
+    if (auto* report = std::get_if<ResultReport>(&word->record)) reports.push_back(std::move(*report));
+    bytes.remove_prefix(word->size);
   }
+  return reports;
+}
+
+void Supervisor::forget_last_words() const {
+  std::remove(last_words_.c_str());
 }
 
 bool Supervisor::kill_leftovers(Duration limit) const {

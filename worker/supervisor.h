@@ -39,9 +39,9 @@ class Supervisor {
   const std::string& log_dir() const { return log_dir_; }  // absolute
   // The daemon's end of the socket; from now on the caller closes it.
   int release_socket() { return std::exchange(socket_, -1); }
-  // How attempts ended that this data directory's last daemon did not live to hear of; each is told once.
-  // After wait_ready().
-  std::vector<ResultReport> take_last_words() const;
+  // How attempts ended that were killed with this data directory's last daemon. After wait_ready().
+  std::vector<ResultReport> last_words() const;
+  void forget_last_words() const;  // they are journalled
   // For a daemon whose supervisor died: SIGKILLs what is left of its attempts and waits until it is gone.
   // False: something was left after `limit`.
   bool kill_leftovers(Duration limit) const;

@@ -88,6 +88,7 @@ class SupervisorProcess {
   void obey(StartOrder& order);
   void obey(const KillOrder& order);
   void obey(const LeaseOrder& order);
+  void obey(const GoodbyeOrder&) { said_goodbye_ = true; }
   void start_some();
   void start(const StartOrder& order);
   void refuse(const StartOrder& order, FinishCause cause, std::string message, bool permanent);
@@ -124,6 +125,7 @@ class SupervisorProcess {
   std::string last_words_;
   int epoll_ = -1, child_signal_ = -1, null_input_ = -1;
   bool worker_gone_ = false;
+  bool said_goodbye_ = false;
   bool children_changed_ = false;
   bool urgent_ = false;   // more than starts waits in out_
   bool sending_ = false;  // waits for room in the socket

@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "worker/process_result.h"
+#include "worker/spool_record.h"
 #include "worker/supervisor_process.h"
 
 namespace ringmaster {
@@ -114,7 +116,8 @@ FinishedEvent SupervisorProcess::last_event(RunningAttempt& attempt, bool surviv
 bool SupervisorProcess::kill_everything() {
   reap();  // who has ended by itself did so
   for (const auto& [id, attempt] : attempts_) {
-    if (attempt->phase == Phase::running) attempt->cause = FinishCause::daemon_died;
+    if (attempt->phase == Phase::running)
+      attempt->cause = said_goodbye_ ? FinishCause::killed : FinishCause::daemon_died;
     if (!attempt->group_gone) signal_group(*attempt, SIGKILL);
   }
   sigset_t child;
@@ -131,14 +134,14 @@ bool SupervisorProcess::kill_everything() {
   return false;
 }
 
-// Those that a process of theirs may have outlived say nothing.
+// Of those whose first process was reaped.
 void SupervisorProcess::write_last_words() {
   std::string words;
   for (const auto& [id, attempt] : attempts_) {
     if (attempt->phase != Phase::ending) continue;
-    encode(
-        LastWord{attempt->token, attempt->success_exit_codes, attempt->timeout, last_event(*attempt, false)},
-        words);
+    spool::append(words,
+                  ResultReport{attempt->token, result_of(last_event(*attempt, false),
+                                                         attempt->success_exit_codes, attempt->timeout)});
   }
   if (words.empty()) return;
   const int file = ::open(last_words_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);

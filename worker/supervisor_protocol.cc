@@ -13,7 +13,7 @@ enum class FrameType : std::uint8_t {
   started = 4,
   finished = 5,
   lease = 6,
-  last_word = 7
+  goodbye = 7,
 };
 
 class FieldWriter {
@@ -131,6 +131,9 @@ void put(const KillOrder& order, std::string& out) {
   FieldWriter to(out, FrameType::kill);
   to.number(order.id);
 }
+void put(const GoodbyeOrder&, std::string& out) {
+  FieldWriter(out, FrameType::goodbye);
+}
 void put(const LeaseOrder& order, std::string& out) {
   FieldWriter to(out, FrameType::lease);
   to.number(order.shard);
@@ -144,7 +147,8 @@ void put(const StartedEvent& event, std::string& out) {
   to.number(event.id);
   to.number(to_unix_micros(event.started_at));
 }
-void put(const FinishedEvent& event, FieldWriter& to) {
+void put(const FinishedEvent& event, std::string& out) {
+  FieldWriter to(out, FrameType::finished);
   to.number(event.id);
   to.number(event.cause);
   to.number(static_cast<std::uint8_t>(event.permanent));
@@ -158,10 +162,6 @@ void put(const FinishedEvent& event, FieldWriter& to) {
   to.number(event.usage.max_rss_kib);
   to.text(event.message);
   to.text(event.output_tail);
-}
-void put(const FinishedEvent& event, std::string& out) {
-  FieldWriter to(out, FrameType::finished);
-  put(event, to);
 }
 
 StartOrder get_start(FieldReader& from) {
@@ -218,14 +218,6 @@ void encode(const SupervisorEvent& event, std::string& out) {
   std::visit([&](const auto& e) { put(e, out); }, event);
 }
 
-void encode(const LastWord& word, std::string& out) {
-  FieldWriter to(out, FrameType::last_word);
-  to.token(word.token);
-  to.numbers(word.success_exit_codes);
-  to.number(word.timeout.count());
-  put(word.event, to);
-}
-
 Result<SupervisorOrder> decode_order(std::string_view body) {
   FieldReader from(body);
   SupervisorOrder order;
@@ -242,6 +234,9 @@ Result<SupervisorOrder> decode_order(std::string_view body) {
       order = LeaseOrder{shard, MonoTime(from.duration())};
       break;
     }
+    case FrameType::goodbye:
+      order = GoodbyeOrder{};
+      break;
     default:
       return damaged();
   }
@@ -269,19 +264,6 @@ Result<SupervisorEvent> decode_event(std::string_view body) {
   }
   if (!from.complete()) return damaged();
   return event;
-}
-
-Result<LastWord> decode_last_word(std::string_view body) {
-  FieldReader from(body);
-  const auto type = from.number<FrameType>();
-  LastWord word;
-  word.token = from.token();
-  word.success_exit_codes = from.numbers();
-  word.timeout = from.duration();
-  word.event = get_finished(from);
-  if (type != FrameType::last_word || !from.complete() || word.event.cause > FinishCause::daemon_died)
-    return damaged();
-  return word;
 }
 
 void SupervisorFrames::feed(std::string_view bytes) {

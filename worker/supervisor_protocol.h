@@ -40,13 +40,15 @@ struct StartOrder {
 struct KillOrder {
   std::uint64_t id = 0;
 };
+// The daemon is about to end in order: what is killed then was stopped, its worker did not die.
+struct GoodbyeOrder {};
 // The lease of a shard lasts until then (CLOCK_BOOTTIME). It only grows. One that comes after its end makes a
 // new lease: what was started or ordered under the old one does not live under it.
 struct LeaseOrder {
   ShardId shard = 0;
   MonoTime until{};
 };
-using SupervisorOrder = std::variant<StartOrder, KillOrder, LeaseOrder>;
+using SupervisorOrder = std::variant<StartOrder, KillOrder, LeaseOrder, GoodbyeOrder>;
 
 // ---- events -----------------------------------------------------------------------------------------------
 
@@ -80,17 +82,6 @@ struct FinishedEvent {
 };
 using SupervisorEvent = std::variant<ReadyEvent, StartedEvent, FinishedEvent>;
 
-// ---- last words -------------------------------------------------------------------------------------------
-
-// How an attempt ended that its daemon did not live to hear of, and what its order said: kept in a file for
-// the next daemon.
-struct LastWord {
-  Token token;
-  std::vector<std::int32_t> success_exit_codes;
-  Duration timeout{0};
-  FinishedEvent event;
-};
-
 // ---- frames -----------------------------------------------------------------------------------------------
 
 inline constexpr std::size_t kMaxSupervisorFrame = 1024 * 1024;
@@ -98,12 +89,10 @@ inline constexpr std::size_t kMaxSupervisorFrame = 1024 * 1024;
 // Append one frame to `out`.
 void encode(const SupervisorOrder& order, std::string& out);
 void encode(const SupervisorEvent& event, std::string& out);
-void encode(const LastWord& word, std::string& out);
 
 // Errors: internal (the other end is not this binary, or memory is damaged).
 Result<SupervisorOrder> decode_order(std::string_view body);
 Result<SupervisorEvent> decode_event(std::string_view body);
-Result<LastWord> decode_last_word(std::string_view body);
 
 // Cuts a byte stream into frame bodies.
 class SupervisorFrames {

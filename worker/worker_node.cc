@@ -51,6 +51,12 @@ WorkerNode::WorkerNode(Loop& loop, Registry& registry, Spool& spool, Runner& run
 
 WorkerNode::~WorkerNode() = default;
 
+bool WorkerNode::inherit(std::vector<ResultReport> last_words) {
+  ledger_.inherit(std::move(last_words));
+  journal();
+  return spool_error_.empty();
+}
+
 void WorkerNode::start(Links& links, std::string address, Registry::Joined joined) {
   links_ = &links;
   WorkerMember member;
@@ -130,7 +136,12 @@ void WorkerNode::on_message(LinkId link, Message message) {
   std::visit([&](auto& body) { on(link, std::move(body)); }, message);
 }
 
-void WorkerNode::on_request(LinkId, ApiRequest, ApiResponder respond) {
+void WorkerNode::on_request(LinkId, ApiRequest request, ApiResponder respond) {
+  const auto* log = std::get_if<LogRequest>(&request);
+  if (log != nullptr && options_.read_log) {
+    auto read = options_.read_log(*log);
+    return respond(read ? Result<ApiReply>(std::move(*read)) : std::unexpected(read.error()));
+  }
   respond(fail(ErrorCode::invalid_argument, "a worker answers no requests: ask a master"));
 }
 

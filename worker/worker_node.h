@@ -35,6 +35,8 @@ struct WorkerOptions {
   std::string version;
   LeaseTimes lease;
   int report_redials = 3;  // failed tries to reach a shard's owner, before others get its results
+  // What attempts have written, for masters that ask; none: they are refused.
+  std::function<Result<LogReply>(const LogRequest&)> read_log;
 };
 
 class WorkerNode final : public LinkHandler, public RunnerHandler {
@@ -48,8 +50,9 @@ class WorkerNode final : public LinkHandler, public RunnerHandler {
   // that names one binds this worker to it, for ever; masters of another one are turned away.
   const std::string& store_id() const { return store_id_; }
 
-  // How attempts of an earlier life ended that it did not live to journal. Before start().
-  void inherit(std::vector<ResultReport> last_words) { ledger_.inherit(std::move(last_words)); }
+  // How attempts of an earlier life ended that it did not live to journal. Before start(). True: they are
+  // now.
+  bool inherit(std::vector<ResultReport> last_words);
 
   // Once. `links` calls this handler and already listens on `address`, which goes to the registry.
   // `joined`: registered, or refused for good.

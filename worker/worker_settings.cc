@@ -48,6 +48,7 @@ std::vector<Setting> declare_worker_settings() {
       {"weight", integer, "1", "its share of the hash ring", 1, 1000},
       {"data_dir", text, "ringworker-data", "spool and logs; must survive a restart, never shared"},
       {"drain_timeout", duration, "30s", "how long running attempts may take to end at a stop"},
+      {"log_retention", duration, "7d", "how long the output of attempts is kept on this worker"},
       {"report_redials", integer, "3", "tries to reach a task's master before others get its result", 0, 100},
   };
   all.insert(all.end(), own.begin(), own.end());
@@ -66,6 +67,7 @@ Result<WorkerSettings> read_worker_settings(const Settings& settings) {
   read.weight = number("weight");
   read.data_dir = settings.get_string("data_dir");
   read.drain_timeout = settings.get_duration("drain_timeout");
+  read.log_retention = settings.get_duration("log_retention");
   read.report_redials = static_cast<int>(settings.get_int("report_redials"));
 
   if (auto valid = check_groups(read.groups); !valid) return std::unexpected(valid.error());

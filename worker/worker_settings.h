@@ -17,6 +17,7 @@ struct WorkerSettings : NodeSettings {
   std::uint32_t weight = 0;
   std::string data_dir;
   Duration drain_timeout{0};
+  Duration log_retention{0};
   int report_redials = 0;
 };
 

@@ -43,6 +43,8 @@ class Simulation {
   void trouble_the_registry();
   void trouble_the_store();
   void submit_some();
+  // Until it is answered: the same again, to any master.
+  void submit_with_keys(std::vector<NewTask> tasks, std::shared_ptr<bool> answered);
   std::vector<NewTask> some_tasks();
   void operate();  // cancels some, and looks after the quarantined
   void calm_down();
@@ -111,6 +113,7 @@ void Simulation::draw_weather() {
     world_.witness.expect_spooled_results();
     world_.store_faults.slow = 0.5;  // so that results wait in the spools
     world_.longest_orphan_life = std::chrono::milliseconds(100);
+    world_.last_words_share = 0;  // a verdict may fall before they are told: they are not in time
   }
   // Where nobody can be taken for dead, no attempt may begin twice.
   std::set<Trouble> harmless = {Trouble::master_stops, Trouble::store_trouble, Trouble::cancels};
@@ -151,12 +154,31 @@ void Simulation::submit_some() {
   if (!world_.masters.empty()) {
     const std::string id = pick(world_.masters);
     if (submitted_++ < options_.most_tasks) {
-      world_.submit(id, std::move(tasks), [this](const std::vector<TaskId>& ids) {
-        answered_.insert(answered_.end(), ids.begin(), ids.end());
-      });
+      if (chance(0.2)) {
+        for (std::size_t i = 0; i < tasks.size(); ++i) {
+          tasks[i].idempotency_key = std::to_string(submitted_) + "." + std::to_string(i);
+          tasks[i].labels = R"({"key":")" + tasks[i].idempotency_key + R"("})";
+        }
+        submit_with_keys(std::move(tasks), std::make_shared<bool>(false));
+      } else {
+        world_.submit(id, std::move(tasks), [this](const std::vector<TaskId>& ids) {
+          answered_.insert(answered_.end(), ids.begin(), ids.end());
+        });
+      }
     }
   }
   loop_.after(up_to(std::chrono::milliseconds(400)), [this] { submit_some(); });
+}
+
+void Simulation::submit_with_keys(std::vector<NewTask> tasks, std::shared_ptr<bool> answered) {
+  if (*answered) return;
+  if (!world_.masters.empty()) {
+    world_.submit(pick(world_.masters), tasks, [this, answered](const std::vector<TaskId>& ids) {
+      if (!std::exchange(*answered, true)) answered_.insert(answered_.end(), ids.begin(), ids.end());
+    });
+  }
+  loop_.after(up_to(std::chrono::seconds(2)),
+              [this, tasks = std::move(tasks), answered] { submit_with_keys(tasks, answered); });
 }
 
 void Simulation::operate() {

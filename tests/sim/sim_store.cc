@@ -205,6 +205,12 @@ void SimStore::accept(std::vector<TaskRow> rows, StoreCallback<> done) {
       "accept", std::move(ids),
       [rows = std::move(rows)](TaskStore& s, auto d) { s.accept(rows, std::move(d)); }, std::move(done));
 }
+void SimStore::accept_keyed(std::vector<TaskRow> rows, StoreCallback<std::vector<AcceptFate>> done) {
+  travel<std::vector<AcceptFate>>(
+      Kind::write, "accept_keyed",
+      [rows = std::move(rows)](TaskStore& s, auto d) { s.accept_keyed(rows, std::move(d)); },
+      std::move(done));
+}
 void SimStore::complete(std::vector<Completion> items, StoreCallback<std::vector<WriteFate>> done) {
   if (faults_.forgets_completions && chance() < 0.05) {
     return node_loop_.post([count = items.size(), done = std::move(done)]() mutable {

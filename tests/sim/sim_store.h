@@ -56,6 +56,7 @@ class SimStore final : public TaskStore {
   void take_over(Incarnation dead, StoreCallback<> done) override;
   void next_ids(std::int64_t count, StoreCallback<IdBlock> done) override;
   void accept(std::vector<TaskRow> rows, StoreCallback<> done) override;
+  void accept_keyed(std::vector<TaskRow> rows, StoreCallback<std::vector<AcceptFate>> done) override;
   void complete(std::vector<Completion> items, StoreCallback<std::vector<WriteFate>> done) override;
   void retry(std::vector<Retry> items, StoreCallback<std::vector<WriteFate>> done) override;
   void mark_running(std::vector<RunningMark> items, StoreCallback<std::vector<WriteFate>> done) override;

@@ -83,9 +83,11 @@ SimRunner::~SimRunner() {
   for (const auto& [task, running] : running_) {
     if (static_cast<double>(supervisor_.random() % 1000) >= last_words_share * 1000) continue;
     AttemptResult result;
-    result.outcome = Outcome::lost;
-    result.worker_died = true;
+    const bool by_itself = supervisor_.random() % 5 == 0;  // just before it would have been killed
+    result.outcome = by_itself ? Outcome::succeeded : Outcome::lost;
+    result.worker_died = !by_itself;
     result.started_at = running.started_at;
+    result.finished_at = running.started_at + life;
     result.message = "simulated last words";
     words.push_back({running.token, std::move(result)});
   }
@@ -100,13 +102,14 @@ void SimRunner::lose_supervisor() {
   supervisor_lost_ = true;
   for (const auto& [task, running] : std::exchange(running_, {})) {
     witness_.ended(running.token, worker_, incarnation_);
-    fail(running.token, running.started_at);
+    lose(running.token, running.started_at, true);
   }
 }
 
-void SimRunner::fail(Token token, WallTime started_at) {
+void SimRunner::lose(Token token, WallTime started_at, bool ran) {
   AttemptResult result;
-  result.outcome = Outcome::failed;
+  result.outcome = Outcome::lost;
+  result.worker_died = ran;
   result.started_at = started_at;
   result.finished_at = daemon_.wall_now();
   result.message = "simulated death of the supervisor";
@@ -117,7 +120,7 @@ void SimRunner::fail(Token token, WallTime started_at) {
 
 void SimRunner::start(Dispatch attempt) {
   const Token token = attempt.token;
-  if (supervisor_lost_) return fail(token, daemon_.wall_now());
+  if (supervisor_lost_) return lose(token, daemon_.wall_now(), false);
   const bool leased = attempt.on_worker_lost == OnWorkerLost::rerun_after_lease;
   if (leased && enforces_leases && leases_[token.task.shard()] <= supervisor_.now()) {
     AttemptResult refused;

@@ -83,6 +83,7 @@ class SimRunner final : public Runner {
   void stop_for_lease(Running& running);
   void stop(Running& running, Duration takes, Outcome outcome);
   void die(Token token, Outcome outcome);
+  void lose(Token token, WallTime started_at, bool ran);
 
   Loop& daemon_;
   Loop& supervisor_;
@@ -91,8 +92,6 @@ class SimRunner final : public Runner {
   SimDisk& disk_;
   const std::string worker_;
   const Incarnation incarnation_;
-  void fail(Token token, WallTime started_at);
-
   RunnerHandler* handler_ = nullptr;
   bool supervisor_lost_ = false;
   std::map<TaskId, Running> running_;

@@ -122,7 +122,7 @@ SimWorker::SimWorker(SimWorld& w, const std::string& id, Incarnation life, SimDi
                     .lease = lease});
   handler = std::make_unique<BentHandler>(w, *node, id);
   links = std::make_unique<SimLinks>(w.network, loop, *handler, Role::worker, id, id, life);
-  node->inherit(std::exchange(disk.last_words, {}));
+  if (node->inherit(disk.last_words)) disk.last_words.clear();
   node->start(*links, id, [](Result<>) {});
 }
 

@@ -16,7 +16,14 @@ void Witness::violate(const std::string& what) {
 }
 
 void Witness::accepted(TaskId id, const NewTask& task) {
-  if (!accepted_.emplace(id, task).second) violate(to_string(id) + " was given to two submissions");
+  const bool fresh = accepted_.emplace(id, task).second;
+  if (task.idempotency_key.empty()) {
+    if (!fresh) violate(to_string(id) + " was given to two submissions");
+    return;
+  }
+  const auto [key, first] = keys_.emplace(task.idempotency_key, id);
+  if (key->second != id)
+    violate("key " + key->first + " was answered " + to_string(key->second) + ", then " + to_string(id));
 }
 
 void Witness::began(const Token& token, OnWorkerLost policy, const std::string& worker,
@@ -120,6 +127,11 @@ void Witness::check_end() {
   check_step();
   for (const auto& [id, task] : accepted_) {
     if (!ends_.contains(id)) violate(to_string(id) + " was accepted and never ended");
+  }
+  std::set<std::string> labels;  // a task says its key there
+  for (const auto& [id, view] : database_.history()) {
+    const std::string& label = view.row.task.labels;
+    if (!label.empty() && !labels.insert(label).second) violate("two tasks have " + label);
   }
   for (const auto& [id, task] : database_.tasks()) {
     violate(to_string(id) + " still waits: state " + std::string(to_string(task.row.state)) + ", attempt " +

@@ -64,6 +64,7 @@ class Witness {
     bool operator==(const End&) const = default;
   };
   std::map<TaskId, NewTask> accepted_;
+  std::map<std::string, TaskId> keys_;  // idempotency keys, and what clients were told of them
   std::map<TaskId, std::vector<Run>> running_;
   std::set<std::tuple<TaskId, Epoch, Attempt>> begun_;
   std::map<TaskId, int> runs_of_;

@@ -82,7 +82,7 @@ std::vector<Write> writes() {
           write_of(s.mark_running, mark_columns(), RunningMark{{TaskId{256}, 1, 1}, "w1", {9}, kStart, {}},
                    false),
           write_of(s.retry, retry_columns(), make_retry(256), false),
-          write_of(s.control, control_columns(), TaskControl{.id = {256}, .cancel = true}, false),
+          write_of(s.control, control_columns(), TaskControl{.id = {256}, .cancel_at = kStart}, false),
           write_of(s.complete, complete_columns(), make_completion(256, 2), false),
           write_of(s.complete_plain, complete_columns(), make_completion(512), true)};
 }

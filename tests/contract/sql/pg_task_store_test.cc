@@ -288,6 +288,18 @@ TEST_F(PgTaskStoreTest, PartitionsAreMadeAheadAndDroppedWhenTheirTimeIsOver) {
   EXPECT_TRUE(master_->maintain(5, 48h)) << "again";
 }
 
+TEST_F(PgTaskStoreTest, AKeyIsForgottenAfterADay) {
+  TaskRow row = make_row(256);
+  row.task.idempotency_key = "a";
+  ASSERT_TRUE(master_->accept_keyed({row}));
+  query("UPDATE ringmaster.task_key SET created_at = now() - interval '23 hours 59 minutes'");
+  ASSERT_TRUE(master_->maintain(1, 24h));
+  EXPECT_EQ(query("SELECT count(*) FROM ringmaster.task_key"), "1");
+  query("UPDATE ringmaster.task_key SET created_at = now() - interval '24 hours 1 minute'");
+  ASSERT_TRUE(master_->maintain(1, 24h));
+  EXPECT_EQ(query("SELECT count(*) FROM ringmaster.task_key"), "0");
+}
+
 TEST_F(PgTaskStoreTest, CompletionsGoOnWhenNobodyMadeAPartition) {
   query(
       "DO $$ DECLARE p text; BEGIN FOR p IN SELECT inhrelid::regclass::text FROM pg_inherits"
@@ -356,7 +368,10 @@ TEST_F(PgPlans, NoStatementScansATableOrSortsOverAMillionTasks) {
       " priority, ns, kind, grp, spec) SELECT n * 256, n, now(), now(), now(), 1, 10, 0, 5, 'default', "
       "'process',"
       " 'g', '{}' FROM generate_series(1000001, 1300000) n");
-  query("ANALYZE ringmaster.task, ringmaster.task_history");
+  query(
+      "INSERT INTO ringmaster.task_key (ns, key, task, payload)"
+      " SELECT 'default', 'k' || n, n * 256, n FROM generate_series(1, 300000) n");
+  query("ANALYZE ringmaster.task, ringmaster.task_history, ringmaster.task_key");
   const auto& s = pg_statements();
   const auto width = [](auto columns, bool plain) {
     return static_cast<std::size_t>(
@@ -379,9 +394,18 @@ TEST_F(PgPlans, NoStatementScansATableOrSortsOverAMillionTasks) {
       {&s.page_due, "(1, 2, 60000000, '', 1000)"},
       {&s.lookup, "('{}')"},
       {&s.get, "(1)"},
-      {&s.list, "(0, '', '', '', '{}', 101)"},
-      {&s.maintain, "(1, 1)"},
+      {&s.list, "(0, '', '', '', '{}', 101, '', '1970-01-01Z', '9999-12-31Z')"},
+      {&s.maintain, "(1, 1, 1)"},
   };
+  // These sort what they are given.
+  const std::vector<std::pair<const PgStatement*, std::string>> of_keys = {
+      {&s.accept_keyed, arguments(stamp, width(accept_columns(), false) + 2, empty)},
+      {&s.keyed_fates, "(1, 1, 1, '{}', '{}')"},
+  };
+  for (const auto& [statement, values] : of_keys) {
+    const std::string text = plan(*statement, values);
+    EXPECT_THAT(text, testing::Not(HasSubstr("Seq Scan"))) << statement->name << "\n" << text;
+  }
   for (const auto& [statement, values] : statements) {
     const std::string text = plan(*statement, values);
     EXPECT_THAT(text, testing::Not(HasSubstr("Seq Scan"))) << statement->name << "\n" << text;

@@ -127,6 +127,31 @@ TEST_P(StoreContract, ListsFilter) {
   EXPECT_THAT(ids({.ns = "prod", .states = {TaskState::failed}}), IsEmpty());
 }
 
+TEST_P(StoreContract, ListsFilterByLabelAndTime) {
+  std::vector<TaskRow> rows;
+  for (int i = 1; i <= 4; ++i) {
+    rows.push_back(make_row(256 * i));
+    rows.back().created_at = kStart + i * 1min;
+  }
+  rows[0].task.labels = R"({"team": "data", "stage": "prod"})";
+  rows[1].task.labels = R"({"team": "web"})";
+  rows[3].task.labels = R"({"stage": "prod", "team": "data", "owner": "me"})";
+  ASSERT_TRUE(master().accept(rows));
+  ASSERT_TRUE(master().complete({make_completion(1024)}));
+  const auto ids = [&](ListRequest request) {
+    std::vector<TaskId> out;
+    for (const TaskView& view : master().list(std::move(request)).views) out.push_back(view.row.id);
+    return out;
+  };
+  EXPECT_THAT(ids({.labels = R"({"team": "data"})"}), ElementsAre(TaskId{256}, TaskId{1024}));
+  EXPECT_THAT(ids({.labels = R"({"team": "data", "owner": "me"})"}), ElementsAre(TaskId{1024}));
+  EXPECT_THAT(ids({.labels = R"({"team": "dat"})"}), IsEmpty());
+  EXPECT_THAT(ids({.created_from = kStart + 2min}), ElementsAre(TaskId{512}, TaskId{768}, TaskId{1024}));
+  EXPECT_THAT(ids({.created_before = kStart + 2min}), ElementsAre(TaskId{256}));
+  EXPECT_THAT(ids({.created_from = kStart + 2min, .created_before = kStart + 4min}),
+              ElementsAre(TaskId{512}, TaskId{768}));
+}
+
 TEST_P(StoreContract, HistoryIsDroppedOnceItsDayIsLongPast) {
   ASSERT_TRUE(master().accept({make_row(256)}));
   ASSERT_TRUE(master().complete({make_completion(256)}));

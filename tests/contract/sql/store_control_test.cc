@@ -251,6 +251,16 @@ TEST_P(StoreContract, OneCallMayCancelAndReleaseTheSameTask) {
   EXPECT_EQ(master().get(TaskId{512})->row.run_at, release_of(512).run_at) << "the first release counts";
 }
 
+TEST_P(StoreContract, AReleaseAndACancelOfALateTaskInOneCallAreACancel) {
+  TaskRow late = make_row(256);
+  late.run_at = kStart + 9h;
+  late.rank = rank_of(late.run_at, late.task.priority, kDefaultAgeingStep);
+  late.state = TaskState::delayed;
+  ASSERT_TRUE(master().accept({late}));
+  EXPECT_THAT(*master().control({release_of(256), cancel_of(256)}), ElementsAre(stale, applied));
+  EXPECT_EQ(master().get(TaskId{256})->row.run_at, cancel_of(256).run_at);
+}
+
 TEST_P(StoreContract, ACancelledQuarantineMayEndAndIsNotReleased) {
   ASSERT_TRUE(master().accept({make_row(256), make_row(512)}));
   ASSERT_THAT(*master().retry({quarantine_of(256), quarantine_of(512)}), ElementsAre(applied, applied));

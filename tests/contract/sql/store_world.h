@@ -119,6 +119,10 @@ class Master {
   Result<> accept(std::vector<TaskRow> rows) {
     return world_.wait<void>([&](auto done) { store_->accept(std::move(rows), std::move(done)); });
   }
+  Result<std::vector<AcceptFate>> accept_keyed(std::vector<TaskRow> rows) {
+    return world_.wait<std::vector<AcceptFate>>(
+        [&](auto done) { store_->accept_keyed(std::move(rows), std::move(done)); });
+  }
   Result<Fates> complete(std::vector<Completion> items) {
     return world_.wait<Fates>([&](auto done) { store_->complete(std::move(items), std::move(done)); });
   }

@@ -245,5 +245,79 @@ TEST(MainJob, AWorkersNextLifeTellsHowItsAttemptsDied) {
       << get();
 }
 
+TEST(MainJob, OutputIsReadFromItsWorkerThroughAnyMasterWhileItIsWritten) {
+  Cluster cluster;
+  cluster.start_master("m1");
+  cluster.start_master("m2");
+  for (const char* id : {"w1", "w2"}) cluster.start_worker(id);
+  cluster.wait_for(2, 2);
+  const std::string go = cluster.directory() / "go";
+  const auto task = shell("echo first; while ! test -e " + go + "; do sleep 0.02; done; echo second >&2");
+  const TaskId id = submit(cluster.client("m1"), {task}).at(0);
+  std::string seen;
+  for (const char* master : {"m1", "m2"}) {
+    EXPECT_TRUE(Cluster::eventually(
+        [&] {
+          const auto reply = cluster.client(master).log({.id = id});
+          seen = reply ? reply->bytes + (reply->over ? " over" : "") : reply.error().message;
+          return seen == "first\n";
+        },
+        std::chrono::seconds(20)))
+        << master << ": " << seen;
+  }
+  std::ofstream(go) << "go";
+  const auto followed = cluster.ringctl({"task", "log", "--follow", to_string(id)});
+  EXPECT_EQ(followed.code, 0) << followed.output;
+  EXPECT_EQ(followed.output, "first\nsecond\n");
+  const auto none = cluster.ringctl({"task", "log", "--attempt", "7", to_string(id)});
+  EXPECT_EQ(none.code, 125);
+  EXPECT_THAT(none.output, ::testing::HasSubstr("there is no attempt 7"));
+}
+
+TEST(MainJob, GroupsAreCountedOverAllMasters) {
+  Cluster cluster;
+  cluster.start_master("m1");
+  cluster.start_master("m2");
+  cluster.start_worker("w1", {"--groups", "default,gpu", "--slots", "2"});
+  cluster.wait_for(2, 1);
+  NewTask waits = noop();
+  waits.group = "nobody";
+  for (const char* master : {"m1", "m2"}) submit(cluster.client(master), std::vector<NewTask>(30, waits));
+  GroupsReply groups;
+  EXPECT_TRUE(Cluster::eventually(
+      [&] {
+        const auto reply = cluster.client("m2").groups();
+        if (reply) groups = *reply;
+        return groups.groups.size() == 3 && groups.groups[2].waiting_in_memory == 60;
+      },
+      std::chrono::seconds(20)));
+  ASSERT_EQ(groups.groups.size(), 3u);
+  EXPECT_THAT(groups.not_answered, ::testing::IsEmpty());
+  EXPECT_EQ(groups.groups[0].name, "default");
+  EXPECT_EQ(groups.groups[0].workers, 1u);
+  EXPECT_EQ(groups.groups[1].name, "gpu");
+  EXPECT_EQ(groups.groups[1].slots, 2u);
+  EXPECT_EQ(groups.groups[2].name, "nobody");
+  EXPECT_EQ(groups.groups[2].workers, 0u);
+}
+
+TEST(MainJob, ASubmissionWithAKeyIsOneTaskThroughAnyMaster) {
+  Cluster cluster;
+  cluster.start_master("m1");
+  cluster.start_master("m2");
+  cluster.start_worker("w1");
+  cluster.wait_for(2, 1);
+  NewTask task = noop();
+  task.idempotency_key = "invoice-4711";
+  std::set<TaskId> ids;
+  for (const char* master : {"m1", "m2", "m1"}) ids.insert(submit(cluster.client(master), {task}).at(0));
+  EXPECT_EQ(ids.size(), 1u);
+  task.priority = 9;
+  const auto other = cluster.client("m2").submit({{task}});
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, ErrorCode::key_reused);
+  EXPECT_THAT(other.error().message, ::testing::HasSubstr(to_string(*ids.begin())));
+}
+
 }  // namespace
 }  // namespace ringmaster

@@ -171,6 +171,22 @@ TEST(TaskSource, NamesTheLineAtFault) {
   EXPECT_EQ(batch.error().field, "");  // no option is to blame
 }
 
+TEST(TaskSource, EachLineGetsAKeyOfItsOwn) {
+  TaskOptions options;
+  options.idempotency_key = "night";
+  const auto made = TaskTemplate::make(options, kNow);
+  ASSERT_TRUE(made);
+  PipeInput input("{}\n\n{\"idempotency_key\": \"mine\"}\n{}\n");
+  input.end();
+  TaskSource source = TaskSource::json_lines(*made, LineReader(input.fd()));
+  std::vector<std::string> keys;
+  for (auto batch = source.next_batch(); batch && !batch->empty(); batch = source.next_batch()) {
+    for (const NewTask& task : *batch) keys.push_back(task.idempotency_key);
+  }
+  EXPECT_THAT(keys, ElementsAre("night/1", "mine", "night/4"));
+  EXPECT_EQ(task_of(options).idempotency_key, "night");
+}
+
 TEST(CommandText, IsAShellLine) {
   NewTask task;
   task.spec = R"({"argv":["echo","a b","it's","--x=1",""]})";

@@ -29,6 +29,24 @@ class AcceptQueues : public ::testing::Test {
     });
     return number;
   }
+  std::size_t submit_keyed(std::vector<std::string> keys) {
+    const std::size_t number = ids_.size();
+    ids_.emplace_back();
+    std::vector<NewTask> tasks(keys.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) tasks[i].idempotency_key = keys[i];
+    queue_.submit(std::move(tasks), [this, number](Result<ApiReply> reply) {
+      said_.push_back(reply ? "ids" : reply.error().field + " " + std::string(to_string(reply.error().code)));
+      if (reply) ids_[number] = std::get<SubmitReply>(std::move(*reply)).ids;
+    });
+    loop_.run_ready();
+    return number;
+  }
+  // As if every key of the oldest batch were free.
+  std::vector<AcceptFate> all_inserted() const {
+    std::vector<AcceptFate> fates;
+    for (const TaskRow& row : store_.keyed.front().rows) fates.push_back({row.id, true});
+    return fates;
+  }
   static std::vector<TaskId> ids_of(const std::vector<TaskRow>& rows) {
     std::vector<TaskId> ids;
     for (const TaskRow& row : rows) ids.push_back(row.id);
@@ -242,6 +260,75 @@ TEST_F(AcceptQueues, SendsNothingWhilePaused) {
   EXPECT_EQ(queue_.waiting(), 1u);
   queue_.resume();
   EXPECT_THAT(store_.accepts, SizeIs(1));
+}
+
+// ---- idempotency keys ----
+
+TEST_F(AcceptQueues, ARepeatedKeyIsAnsweredWithItsTaskAndAcceptsNothing) {
+  const std::size_t number = submit_keyed({"a", "b"});
+  ASSERT_THAT(store_.keyed, SizeIs(1));
+  auto fates = all_inserted();
+  const TaskId fresh = fates[1].id;
+  fates[0].id = TaskId{4711};
+  store_.answer_keyed(fates);
+  EXPECT_THAT(said_, ElementsAre("1 accepted", "ids"));
+  EXPECT_THAT(ids_[number], ElementsAre(TaskId{4711}, fresh));
+}
+
+TEST_F(AcceptQueues, AKeyWithAnotherPayloadIsRefusedAndNamed) {
+  submit_keyed({"a", "b"});
+  auto fates = all_inserted();
+  fates[1] = {TaskId{4711}, false};
+  store_.answer_keyed(fates);
+  EXPECT_THAT(said_, ElementsAre("1 accepted", "tasks[1].idempotency_key key_reused"));
+}
+
+TEST_F(AcceptQueues, RequestsWithAndWithoutKeysGoInBatchesOfTheirOwn) {
+  queue_.pause();
+  submit_keyed({"a"});
+  submit_keyed({"b"});
+  submit();
+  submit_keyed({"c"});
+  queue_.resume();
+  loop_.run_ready();
+  ASSERT_THAT(store_.keyed, SizeIs(1));
+  EXPECT_THAT(store_.keyed.front().rows, SizeIs(2));
+  EXPECT_THAT(store_.accepts, SizeIs(1));
+  store_.answer_keyed(all_inserted());
+  store_.answer_accept({});
+  loop_.run_ready();
+  ASSERT_THAT(store_.keyed, SizeIs(1));
+  EXPECT_EQ(store_.keyed.front().rows.front().task.idempotency_key, "c");
+}
+
+TEST_F(AcceptQueues, AKeyedBatchOfUnknownOutcomeIsSentAgainUntilItIsKnown) {
+  submit_keyed({"a"});
+  const TaskId id = store_.keyed.front().rows.front().id;
+  for (const ErrorCode code : {ErrorCode::unknown_outcome, ErrorCode::unavailable}) {
+    store_.answer_keyed(fail(code, "gone"));
+    EXPECT_THAT(said_, IsEmpty()) << "it may be in the database";
+    EXPECT_FALSE(queue_.idle());
+    loop_.advance(milliseconds(200));
+    ASSERT_THAT(store_.keyed, SizeIs(1));
+    EXPECT_EQ(store_.keyed.front().rows.front().id, id);
+  }
+  store_.answer_keyed(all_inserted());
+  EXPECT_THAT(said_, ElementsAre("1 accepted", "ids"));
+  EXPECT_TRUE(queue_.idle());
+}
+
+TEST_F(AcceptQueues, AKeyedBatchThatIsFencedAfterAnUnknownOutcomeStaysUnknown) {
+  submit_keyed({"a"});
+  store_.answer_keyed(fail(ErrorCode::unknown_outcome, "gone"));
+  loop_.advance(milliseconds(200));
+  store_.answer_keyed(fail(ErrorCode::fenced, "fenced"));
+  EXPECT_THAT(said_, ElementsAre(" unknown_outcome", "fenced"));
+}
+
+TEST_F(AcceptQueues, AKeyedBatchThatCouldNotBeSentIsUnavailable) {
+  submit_keyed({"a"});
+  store_.answer_keyed(fail(ErrorCode::unavailable, "down"));
+  EXPECT_THAT(said_, ElementsAre(" unavailable")) << "nothing happened";
 }
 
 }  // namespace

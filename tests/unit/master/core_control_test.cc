@@ -187,6 +187,17 @@ TEST(SchedulerCoreQuarantine, AWorkerThatIsOnlyOutOfReachIsNoDeath) {
   EXPECT_EQ(h.last.retries[0].crashes, 0);
 }
 
+TEST(SchedulerCoreQuarantine, AWorkerThatWasStoppedBeforeItHadDrainedDidNotDie) {
+  Dispatched h;
+  h.core.on_message(h.w1, StartedBatch{{{h.token, h.now.wall}}}, h.now);
+  h.core.on_message(h.w1, WorkerStatus{.draining = true}, h.now);
+  h.core.on_link_down(h.w1, h.now);
+  h.unregister("w1");
+  h.take();
+  ASSERT_THAT(h.last.retries, SizeIs(1));
+  EXPECT_EQ(h.last.retries[0].crashes, 0);
+}
+
 TEST(SchedulerCoreQuarantine, CountsADeathThatTheWorkersNextLifeTellsOf) {
   for (const bool worker_died : {true, false}) {  // or its lease ran out
     Dispatched h;

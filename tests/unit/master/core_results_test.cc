@@ -89,6 +89,7 @@ TEST(SchedulerCoreResults, AResultIsRecordedOnlyIfTheEndIsItsOwn) {
   const Token token{make_task_id(500, 3), 2, 1};
   AttemptResult lost;
   lost.outcome = Outcome::lost;
+  lost.finished_at = CoreHarness().now.wall;  // the master's time
   const std::vector<std::pair<const char*, Completion>> ends{
       {"a verdict on its worker", {token, TaskState::lost, "w1", lost}},
       {"another dispatch of this attempt", {{token.task, 1, 1}, TaskState::succeeded, "w1", {}}},
@@ -105,6 +106,27 @@ TEST(SchedulerCoreResults, AResultIsRecordedOnlyIfTheEndIsItsOwn) {
     EXPECT_THAT(h.last.lates, SizeIs(1)) << what;
     EXPECT_THAT(h.acknowledged(), IsEmpty()) << what;
   }
+}
+
+// Its worker's next life said so; the acknowledgement was lost.
+TEST(SchedulerCoreResults, AnAttemptsOwnLossThatIsSaidAgainIsRecorded) {
+  CoreHarness h;
+  h.own_all();
+  const LinkId w1 = h.add_worker("w1");
+  const Token token{make_task_id(500, 3), 2, 1};
+  AttemptResult lost;
+  lost.outcome = Outcome::lost;
+  lost.finished_at = h.now.wall - std::chrono::seconds(3);
+  h.core.on_message(w1, ResultBatch{{{token, lost}}}, h.now);
+  h.take();
+  ASSERT_THAT(h.last.reads, SizeIs(1));
+  h.core.on_lookup(std::get<LookupRead>(h.last.reads.back()),
+                   {{.id = token.task, .row = {}, .end = Completion{token, TaskState::lost, "w1", lost}}},
+                   h.now);
+  h.take();
+  EXPECT_THAT(h.last.lates, IsEmpty());
+  ASSERT_THAT(h.acknowledged(), SizeIs(1));
+  EXPECT_EQ(h.acknowledged()[0].fate, ResultFate::recorded);
 }
 
 TEST(SchedulerCoreResults, AnOlderTokensResultIsRefused) {

@@ -24,6 +24,8 @@ TEST(HttpRoute, FindsEachOperation) {
       {"HEAD", "/v1/tasks/task_0000000000001:explain", HttpOperation::explain_task},
       {"POST", "/v1/tasks/task_0000000000001:cancel", HttpOperation::cancel_task},
       {"POST", "/v1/tasks/task_0000000000001:release", HttpOperation::release_task},
+      {"GET", "/v1/tasks/task_0000000000001/log", HttpOperation::read_log},
+      {"GET", "/v1/groups", HttpOperation::list_groups},
       {"GET", "/v1/workers", HttpOperation::list_workers},
       {"GET", "/v1/masters", HttpOperation::list_masters},
       {"GET", "/v1/cluster", HttpOperation::show_cluster},
@@ -144,7 +146,9 @@ TEST(HttpRoute, NamesTheParameterAtFault) {
   const auto route = find_route("GET", "/v1/tasks?stat=READY");
   ASSERT_FALSE(route);
   EXPECT_EQ(route.error().field, "stat");
-  EXPECT_THAT(route.error().detail, testing::HasSubstr("namespace, group, kind, state, page_token, limit"));
+  EXPECT_THAT(route.error().detail,
+              testing::HasSubstr(
+                  "namespace, group, kind, state, label, created_from, created_before, page_token, limit"));
 }
 
 TEST(HttpRoute, RefusesUnreadableTargets) {

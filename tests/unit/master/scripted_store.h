@@ -20,6 +20,10 @@ class ScriptedStore final : public TaskStore {
     std::vector<TaskRow> rows;
     StoreCallback<> done;
   };
+  struct KeyedAccept {
+    std::vector<TaskRow> rows;
+    StoreCallback<std::vector<AcceptFate>> done;
+  };
   struct Look {
     std::vector<TaskId> ids;
     StoreCallback<std::vector<Lookup>> done;
@@ -29,12 +33,19 @@ class ScriptedStore final : public TaskStore {
 
   // Not answered yet, oldest first.
   std::deque<Accept> accepts;
+  std::deque<KeyedAccept> keyed;
   std::deque<Look> looks;
 
   // Answers the oldest; its rows or ids are for the test to look at.
   std::vector<TaskRow> answer_accept(Result<> answer) {
     Accept oldest = std::move(accepts.front());
     accepts.pop_front();
+    oldest.done(std::move(answer));
+    return std::move(oldest.rows);
+  }
+  std::vector<TaskRow> answer_keyed(Result<std::vector<AcceptFate>> answer) {
+    KeyedAccept oldest = std::move(keyed.front());
+    keyed.pop_front();
     oldest.done(std::move(answer));
     return std::move(oldest.rows);
   }
@@ -51,6 +62,9 @@ class ScriptedStore final : public TaskStore {
   }
   void accept(std::vector<TaskRow> rows, StoreCallback<> done) override {
     accepts.push_back({std::move(rows), std::move(done)});
+  }
+  void accept_keyed(std::vector<TaskRow> rows, StoreCallback<std::vector<AcceptFate>> done) override {
+    keyed.push_back({std::move(rows), std::move(done)});
   }
   void lookup(std::vector<TaskId> ids, StoreCallback<std::vector<Lookup>> done) override {
     looks.push_back({std::move(ids), std::move(done)});

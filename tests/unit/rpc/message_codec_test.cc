@@ -110,7 +110,8 @@ TEST(MessageCodec, NumbersAreThoseOfTheDocument) {
       {WaitRequest{}, WaitReply{}, 66},       {ListRequest{}, ListReply{}, 67},
       {WorkersRequest{}, WorkersReply{}, 68}, {MastersRequest{}, MastersReply{}, 69},
       {ClusterRequest{}, ClusterReply{}, 70}, {ControlRequest{}, ControlReply{}, 71},
-      {ExplainRequest{}, ExplainReply{}, 72}};
+      {ExplainRequest{}, ExplainReply{}, 72}, {LogRequest{}, LogReply{}, 73},
+      {GroupsRequest{}, GroupsReply{}, 74}};
   ASSERT_EQ(calls.size(), std::variant_size_v<ApiRequest>);
   for (const auto& [request, reply, type] : calls) {
     EXPECT_EQ(number(type_of(request)), type);

@@ -50,7 +50,7 @@ template <class Fn> void fields(AttemptResult& v, Fn fn) {
 template <class Fn> void fields(RetryPolicy& v, Fn fn) { fn(v.max_attempts, v.backoff, v.factor, v.backoff_max); }
 template <class Fn> void fields(NewTask& v, Fn fn) {
   fn(v.ns, v.kind, v.spec, v.group, v.routing_key, v.routing, v.priority, v.run_at, v.timeout, v.start_deadline, v.retry,
-     v.on_worker_lost, v.labels, v.traceparent, v.created_by);
+     v.on_worker_lost, v.labels, v.traceparent, v.created_by, v.idempotency_key);
 }
 template <class Fn> void fields(AttemptRecord& v, Fn fn) { fn(v.attempt, v.epoch, v.worker, v.result); }
 template <class Fn> void fields(TaskRow& v, Fn fn) {
@@ -65,7 +65,7 @@ template <class Fn> void fields(GetReply& v, Fn fn) { fn(v.view); }
 template <class Fn> void fields(WaitRequest& v, Fn fn) { fn(v.ids, v.wait, v.forwarded); }
 template <class Fn> void fields(WaitReply::Item& v, Fn fn) { fn(v.id, v.found, v.state, v.exit_code, v.worker); }
 template <class Fn> void fields(WaitReply& v, Fn fn) { fn(v.items); }
-template <class Fn> void fields(ListRequest& v, Fn fn) { fn(v.ns, v.group, v.kind, v.states, v.after, v.limit); }
+template <class Fn> void fields(ListRequest& v, Fn fn) { fn(v.ns, v.group, v.kind, v.states, v.after, v.limit, v.labels, v.created_from, v.created_before); }
 template <class Fn> void fields(ListReply& v, Fn fn) { fn(v.views, v.next); }
 template <class Fn> void fields(WorkersRequest&, Fn fn) { fn(); }
 template <class Fn> void fields(WorkerView& v, Fn fn) {
@@ -86,6 +86,13 @@ template <class Fn> void fields(ClusterReply& v, Fn fn) {
 }
 template <class Fn> void fields(ControlRequest& v, Fn fn) { fn(v.id, v.action, v.forwarded); }
 template <class Fn> void fields(ControlReply& v, Fn fn) { fn(v.state); }
+template <class Fn> void fields(LogRequest& v, Fn fn) { fn(v.id, v.attempt, v.offset, v.limit, v.forwarded); }
+template <class Fn> void fields(LogReply& v, Fn fn) { fn(v.attempt, v.worker, v.bytes, v.next, v.over); }
+template <class Fn> void fields(GroupsRequest& v, Fn fn) { fn(v.forwarded); }
+template <class Fn> void fields(GroupsReply::Group& v, Fn fn) {
+  fn(v.name, v.workers, v.slots, v.waiting_in_memory, v.dispatched, v.more_in_store);
+}
+template <class Fn> void fields(GroupsReply& v, Fn fn) { fn(v.groups, v.not_answered); }
 template <class Fn> void fields(ExplainRequest& v, Fn fn) { fn(v.id, v.forwarded); }
 template <class Fn> void fields(ExplainReply::Reason& v, Fn fn) { fn(v.code, v.text); }
 template <class Fn> void fields(ExplainReply& v, Fn fn) { fn(v.state, v.reasons); }

@@ -111,20 +111,6 @@ TEST(SupervisorProtocol, CarriesAFinishedEventWhole) {
   EXPECT_EQ(event.output_tail, sample_event().output_tail);
 }
 
-TEST(SupervisorProtocol, KeepsALastWordWholeAndRefusesATornOne) {
-  std::string bytes;
-  encode(LastWord{{{77}, 5, 3}, {0, 75}, Duration(8), sample_event()}, bytes);
-  const auto body = std::string_view(bytes).substr(4);
-  const auto decoded = decode_last_word(body);
-  ASSERT_TRUE(decoded);
-  EXPECT_EQ(decoded->token, (Token{{77}, 5, 3}));
-  EXPECT_EQ(decoded->success_exit_codes, (std::vector<std::int32_t>{0, 75}));
-  EXPECT_EQ(decoded->timeout, Duration(8));
-  EXPECT_EQ(decoded->event.wait_status, 9);
-  EXPECT_EQ(decoded->event.output_tail, sample_event().output_tail);
-  for (std::size_t size = 0; size < body.size(); ++size) EXPECT_FALSE(decode_last_word(body.substr(0, size)));
-}
-
 TEST(SupervisorProtocol, CarriesEachCauseAndRefusesAnUnknownOne) {
   auto event = sample_event();
   for (int cause = 0; cause <= 6; ++cause) {

@@ -67,7 +67,7 @@ TEST_F(SupervisorTest, AKilledDaemonsSuccessorHearsHowItsAttemptsEnded) {
   auto successor = Supervisor::spawn(data_dir_);
   ASSERT_TRUE(successor);
   ASSERT_TRUE(successor->wait_ready(kPatience));
-  auto words = successor->take_last_words();
+  auto words = successor->last_words();
   ASSERT_EQ(words.size(), 2U);
   std::ranges::sort(words, {}, [](const ResultReport& report) { return report.token.task; });
   EXPECT_EQ(words[0].token, token_of(1));
@@ -80,7 +80,25 @@ TEST_F(SupervisorTest, AKilledDaemonsSuccessorHearsHowItsAttemptsEnded) {
   EXPECT_GT(result.usage.max_rss_kib, 0);
   EXPECT_GE(result.finished_at, result.started_at);
   EXPECT_THAT(result.message, HasSubstr("its worker died; killed by signal 9"));
-  EXPECT_TRUE(successor->take_last_words().empty()) << "told once";
+  EXPECT_EQ(successor->last_words().size(), 2U) << "until they are journalled";
+  successor->forget_last_words();
+  EXPECT_TRUE(successor->last_words().empty());
+}
+
+TEST_F(SupervisorTest, AnOrderlyEndStopsAttemptsAndIsNoDeathOfTheWorker) {
+  {
+    RunnerWorld world(data_dir_);
+    world.start(token_of(1), shell("echo ready > $P; exec sleep 1000"));
+    world.run_until([&] { return !world.handler.started.empty(); });
+    EXPECT_EQ(pipe_.line(), "ready");
+  }
+  auto successor = Supervisor::spawn(data_dir_);
+  ASSERT_TRUE(successor);
+  ASSERT_TRUE(successor->wait_ready(kPatience));
+  const auto words = successor->last_words();
+  ASSERT_EQ(words.size(), 1U);
+  EXPECT_EQ(words[0].result.outcome, Outcome::cancelled);
+  EXPECT_FALSE(words[0].result.worker_died);
 }
 
 TEST_F(SupervisorTest, WhatEndedByItselfAsItsDaemonDiedDidSo) {
@@ -96,7 +114,7 @@ TEST_F(SupervisorTest, WhatEndedByItselfAsItsDaemonDiedDidSo) {
   auto successor = Supervisor::spawn(data_dir_);
   ASSERT_TRUE(successor);
   ASSERT_TRUE(successor->wait_ready(kPatience));
-  const auto words = successor->take_last_words();
+  const auto words = successor->last_words();
   ASSERT_EQ(words.size(), 1U);
   EXPECT_EQ(words[0].result.outcome, Outcome::succeeded);
   EXPECT_FALSE(words[0].result.worker_died);
@@ -132,7 +150,7 @@ TEST_F(SupervisorTest, SignalsForTheDaemonDoNotEndIt) {
   EXPECT_EQ(world.run(R"({"argv":["true"]})").outcome, Outcome::succeeded);
 }
 
-TEST_F(SupervisorTest, ItsDeathFailsTheAttemptsOnceTheyAreDead) {
+TEST_F(SupervisorTest, ItsDeathLosesTheAttemptsOnceTheyAreDead) {
   RunnerWorld world(data_dir_);
   world.start(token_of(1),
               shell("setsid sleep 1000 & echo $! > $P; sleep 1000 & echo $! > $P; echo $$ > $P; wait"));
@@ -142,16 +160,17 @@ TEST_F(SupervisorTest, ItsDeathFailsTheAttemptsOnceTheyAreDead) {
   ASSERT_EQ(::kill(world.supervisor_pid, SIGKILL), 0);
   for (const int number : {1, 2}) {
     const auto result = world.result_of(token_of(number));
-    EXPECT_EQ(result.outcome, Outcome::failed);
-    EXPECT_FALSE(result.permanent);
-    EXPECT_THAT(result.message, HasSubstr("supervisor of this worker died"));
+    EXPECT_EQ(result.outcome, Outcome::lost) << "not its fault";
+    EXPECT_TRUE(result.worker_died);
+    EXPECT_EQ(result.signal, SIGKILL);
+    EXPECT_THAT(result.message, HasSubstr("supervisor of this worker died while it ran"));
   }
   for (const pid_t process : processes) EXPECT_FALSE(is_alive(process)) << process;
   EXPECT_TRUE(world.run_until([&] { return world.supervisor_lost; }));
   // From now on nothing starts.
   const auto late = world.run(R"({"argv":["true"]})");
-  EXPECT_EQ(late.outcome, Outcome::failed);
-  EXPECT_FALSE(late.permanent);
+  EXPECT_EQ(late.outcome, Outcome::lost);
+  EXPECT_FALSE(late.worker_died) << "it never ran";
 }
 
 TEST_F(SupervisorTest, ASuccessorWaitsForItsPredecessor) {

@@ -1,0 +1,15 @@
+-- Idempotency keys: who submits one again gets the first one's task. Expands only.
+
+CREATE TABLE ringmaster.task_key (
+  ns text NOT NULL,
+  key text NOT NULL,
+  task bigint NOT NULL,
+  payload bigint NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (ns, key)
+);
+CREATE INDEX task_key_created ON ringmaster.task_key (created_at);
+COMMENT ON TABLE ringmaster.task_key IS 'The idempotency keys of the last day, inserted in the statement that inserts their tasks.';
+COMMENT ON INDEX ringmaster.task_key_created IS 'For the chore that deletes what is older than a day.';
+COMMENT ON COLUMN ringmaster.task_key.task IS 'In task, in task_history, or in neither any more.';
+COMMENT ON COLUMN ringmaster.task_key.payload IS 'A hash of what was submitted: another payload under the same key is refused.';
