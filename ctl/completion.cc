@@ -59,8 +59,8 @@ std::string for_bash(const std::vector<Command>& commands) {
     for (const Command::Word& sub : command.subcommands) words += sub.text + " ";
     for (const Command::Word& option : command.options) words += option.text + " ";
     const std::string pattern = command.path.empty() ? "*" : "*\" " + command.path + " \"*";
-    out << "    " << pattern << ") words=" << shell_quoted(command.path.empty() ? words : words + global.substr(1))
-        << " ;;\n";
+    out << "    " << pattern
+        << ") words=" << shell_quoted(command.path.empty() ? words : words + global.substr(1)) << " ;;\n";
   }
   out << "  esac\n"
          "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
@@ -83,10 +83,11 @@ std::string for_fish(const std::vector<Command>& commands) {
     const std::string when = condition.empty() ? "" : " -n " + shell_quoted(condition);
     const std::string first = condition.empty() ? " -n __fish_use_subcommand" : when;
     for (const Command::Word& sub : command.subcommands)
-      out << "complete -c ringctl -f" << first << " -a " << sub.text << " -d " << shell_quoted(sub.help) << "\n";
-    for (const Command::Word& option : command.options)
-      out << "complete -c ringctl" << when << " -l " << option.text.substr(2) << " -d " << shell_quoted(option.help)
+      out << "complete -c ringctl -f" << first << " -a " << sub.text << " -d " << shell_quoted(sub.help)
           << "\n";
+    for (const Command::Word& option : command.options)
+      out << "complete -c ringctl" << when << " -l " << option.text.substr(2) << " -d "
+          << shell_quoted(option.help) << "\n";
   }
   return out.str();
 }

@@ -146,7 +146,7 @@ void Cluster::wait_for(std::size_t masters, std::uint32_t workers) {
           std::uint32_t ready = 0;
           for (const WorkerView& worker : seen->workers)
             ready += worker.registered && worker.connected && worker.credit_limit > 0;
-          if (ready != workers) return false;
+          if (ready != workers || state->shards_owned == 0) return false;
           shards += state->shards_owned;
           ++alive;
         }

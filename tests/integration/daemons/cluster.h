@@ -32,7 +32,7 @@ class Cluster {
   void stop_master(const std::string& id, int signal = SIGTERM);
   void signal(const std::string& id, int signal) { processes_.at(id)->signal(signal); }
 
-  // Waits until the registry and every master know so many workers, and all shards have an owner.
+  // Waits until the registry and every master know so many workers, and own all shards among them.
   void wait_for(std::size_t masters, std::uint32_t workers);
   Client& client(const std::string& master);
   std::unique_ptr<Client> client_of_all();  // goes on to the next master when one dies
