@@ -64,7 +64,7 @@ std::string took(const AttemptResult& result) {
 // `signal 9`, `exit code 3`; empty if there was neither.
 std::string exit_of(const AttemptResult& result) {
   if (result.signal > 0) return "signal " + std::to_string(result.signal);
-  const bool exited = result.outcome == Outcome::failed && (started(result) || result.exit_code != 0);
+  const bool exited = result.outcome == Outcome::failed && result.exit_code != 0;
   return exited ? "exit code " + std::to_string(result.exit_code) : "";
 }
 

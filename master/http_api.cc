@@ -196,6 +196,7 @@ CallOrProblem read_list(const HttpRoute& route) {
   json::object labels;
   for (const auto& [name, text] : route.query) {
     std::expected<void, HttpProblem> read;
+    if (name == "state") read = read_states(text, request.states);
     if (name == "label") read = read_label(text, labels);
     if (name == "created_from") read = read_instant(name, text, request.created_from);
     if (name == "created_before") read = read_instant(name, text, request.created_before);
@@ -204,9 +205,6 @@ CallOrProblem read_list(const HttpRoute& route) {
     if (name == "namespace") request.ns = text;
     if (name == "group") request.group = text;
     if (name == "kind") request.kind = text;
-    if (name == "state") {
-      if (auto read = read_states(text, request.states); !read) return std::unexpected(read.error());
-    }
     if (name == "page_token") {
       const auto after = parse_task_id(text);
       if (!after) return refuse("This is not a next_page_token of an earlier page.", name);

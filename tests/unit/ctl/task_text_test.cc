@@ -112,7 +112,7 @@ TEST(DescribeTask, NamesAnExitCodeOnlyIfItExited) {
               HasSubstr("      1  w1      -      -        -     failed   no such file: ./job\n"));
   view.result->started_at = kBegin;
   view.result->finished_at = kBegin;
-  EXPECT_THAT(shown(view), HasSubstr("failed, took 0.000s: exit code 0: no such file"));
+  EXPECT_THAT(shown(view), HasSubstr("failed, took 0.000s: no such file"));
 }
 
 TEST(DescribeTask, PromisesNoRunWhereThereIsNone) {

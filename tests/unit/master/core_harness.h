@@ -128,6 +128,15 @@ class CoreHarness {
     }
     return result;
   }
+  // The ids that the store was asked about in them.
+  std::vector<TaskId> asked_about() const {
+    std::vector<TaskId> ids;
+    for (const ReadRequest& read : last.reads) {
+      const auto* lookup = std::get_if<LookupRead>(&read);
+      if (lookup != nullptr) ids.insert(ids.end(), lookup->ids.begin(), lookup->ids.end());
+    }
+    return ids;
+  }
   std::vector<ResultAck> acknowledged() const {
     std::vector<ResultAck> result;
     for (const auto& [link, message] : last.sends) {

@@ -11,16 +11,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-// The ids that the store was asked about in the effects taken last.
-std::vector<TaskId> asked_about(const CoreHarness& h) {
-  std::vector<TaskId> ids;
-  for (const ReadRequest& read : h.last.reads) {
-    const auto* lookup = std::get_if<LookupRead>(&read);
-    if (lookup != nullptr) ids.insert(ids.end(), lookup->ids.begin(), lookup->ids.end());
-  }
-  return ids;
-}
-
 TEST(SchedulerCoreInquiry, WaitsUntilTheEndOfItsTaskIsCommitted) {
   Dispatched h({}, 7);
   const LinkId w2 = h.add_worker("w2");
@@ -31,14 +21,14 @@ TEST(SchedulerCoreInquiry, WaitsUntilTheEndOfItsTaskIsCommitted) {
   const Token older{h.id, 6, 1};  // the same attempt, as the shard's former owner sent it
   h.report(w2, older);
   h.take();
-  EXPECT_THAT(asked_about(h), IsEmpty());
+  EXPECT_THAT(h.asked_about(), IsEmpty());
   h.pass(std::chrono::milliseconds(250));
   h.take();
-  EXPECT_THAT(asked_about(h), IsEmpty()) << "the answer would be older than the end";
+  EXPECT_THAT(h.asked_about(), IsEmpty()) << "the answer would be older than the end";
   h.last = ending;
   h.commit();
   h.take();
-  EXPECT_THAT(asked_about(h), ElementsAre(h.id));
+  EXPECT_THAT(h.asked_about(), ElementsAre(h.id));
   EXPECT_THAT(h.acknowledged(), SizeIs(1)) << "that of w1";
   h.core.on_lookup(std::get<LookupRead>(h.last.reads.back()),
                    {{.id = h.id, .row = {}, .end = ending.completions[0]}}, h.now);
@@ -63,11 +53,11 @@ TEST(SchedulerCoreInquiry, WaitsUntilTheRetryOfItsTaskIsCommitted) {
   const Token older{h.id, 6, 1};
   h.report(w2, older, Outcome::failed);
   h.take();
-  EXPECT_THAT(asked_about(h), IsEmpty());
+  EXPECT_THAT(h.asked_about(), IsEmpty());
   h.last = ending;
   h.commit();
   h.take();
-  EXPECT_THAT(asked_about(h), ElementsAre(h.id));
+  EXPECT_THAT(h.asked_about(), ElementsAre(h.id));
   TaskRow row = h.core.make_row({}, h.id, h.now);
   row.attempt = 2;
   h.core.on_lookup(std::get<LookupRead>(h.last.reads.back()), {{.id = h.id, .row = row, .end = {}}}, h.now);
@@ -84,13 +74,13 @@ TEST(SchedulerCoreInquiry, IsAskedAgainAfterAFailedRead) {
   const Token token{make_task_id(500, 3), 1, 1};
   h.report(w1, token);
   h.take();
-  ASSERT_THAT(asked_about(h), ElementsAre(token.task));
+  ASSERT_THAT(h.asked_about(), ElementsAre(token.task));
   h.core.read_failed(LookupRead{{token.task}}, h.now);
   h.take();
-  EXPECT_THAT(asked_about(h), IsEmpty()) << "not at once";
+  EXPECT_THAT(h.asked_about(), IsEmpty()) << "not at once";
   h.pass(std::chrono::milliseconds(200));
   h.take();
-  EXPECT_THAT(asked_about(h), ElementsAre(token.task));
+  EXPECT_THAT(h.asked_about(), ElementsAre(token.task));
 }
 
 }  // namespace

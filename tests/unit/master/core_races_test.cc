@@ -11,14 +11,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-std::vector<TaskId> asked_about(const CoreHarness& h) {
-  std::vector<TaskId> ids;
-  for (const ReadRequest& read : h.last.reads) {
-    const auto* lookup = std::get_if<LookupRead>(&read);
-    if (lookup != nullptr) ids.insert(ids.end(), lookup->ids.begin(), lookup->ids.end());
-  }
-  return ids;
-}
 void controlled(CoreHarness& h, TaskId id, ControlAction action = ControlAction::cancel) {
   h.core.on_controlled({{id, action}}, {WriteFate::applied});
 }
@@ -43,7 +35,7 @@ TEST(SchedulerCoreRaces, ARetryThatMetANewerStateIsJudgedByItsRow) {
   h.take();
   h.commit(WriteFate::stale);
   h.take();
-  EXPECT_THAT(asked_about(h), ElementsAre(h.id));
+  EXPECT_THAT(h.asked_about(), ElementsAre(h.id));
   TaskRow row = h.core.make_row({}, h.id, h.now);
   row.attempt = 2;
   h.core.on_lookup(std::get<LookupRead>(h.last.reads.back()), {{.id = h.id, .row = row, .end = {}}}, h.now);
@@ -64,11 +56,11 @@ TEST(SchedulerCoreRaces, WhatIsSaidOfATaskWhoseInsertIsUnderWayWaitsForIt) {
   h.report(w1, {id, 1, 1});
   controlled(h, id);
   h.take();
-  EXPECT_THAT(asked_about(h), IsEmpty()) << "the answer would be older than the insert";
+  EXPECT_THAT(h.asked_about(), IsEmpty()) << "the answer would be older than the insert";
   h.core.end_accept(id);
   h.core.on_accepted({std::move(row)}, h.now);
   h.take();
-  EXPECT_THAT(asked_about(h), ElementsAre(id));
+  EXPECT_THAT(h.asked_about(), ElementsAre(id));
 }
 
 // ---- late results ----
@@ -84,12 +76,12 @@ TEST(SchedulerCoreRaces, AResultThatMeetsAVerdictUnderWayIsJudgedAfterIt) {
   h.report(back, h.token);
   h.take();
   EXPECT_THAT(h.acknowledged(), IsEmpty());
-  EXPECT_THAT(asked_about(h), IsEmpty()) << "the answer would be older than the verdict";
+  EXPECT_THAT(h.asked_about(), IsEmpty()) << "the answer would be older than the verdict";
   h.last = verdict;
   h.commit();
   h.take();
   EXPECT_THAT(h.acknowledged(), IsEmpty()) << "nobody waited for the verdict";
-  ASSERT_THAT(asked_about(h), ElementsAre(h.id));
+  ASSERT_THAT(h.asked_about(), ElementsAre(h.id));
   TaskRow row = h.core.make_row({}, h.id, h.now);
   row.attempt = 2;
   h.core.on_lookup(std::get<LookupRead>(h.last.reads.back()), {{.id = h.id, .row = row, .end = {}}}, h.now);
