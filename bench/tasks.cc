@@ -17,6 +17,7 @@
 #include <CLI/CLI.hpp>
 #include <fcntl.h>
 #include <glog/logging.h>
+#include <libpq-fe.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/prctl.h>
@@ -152,7 +153,7 @@ class RawLimit {
         row.rank = rank_of(now, row.task.priority, kDefaultAgeingStep);
         Completion& end = ends[static_cast<std::size_t>(i)];
         end.token = {row.id, 1, 1};
-        end.worker = "w1";
+        end.worker = "raw";
         end.result.started_at = end.result.finished_at = now;
       }
       store_.accept(std::move(rows), [this, ends = std::move(ends)](Result<> accepted) mutable {
@@ -195,8 +196,19 @@ struct Sustained {
   double rate = 0;
   std::uint64_t accepted = 0;
 };
+// Once everything accepted so far has ended.
+Result<ClusterReply> at_rest(Client& client) {
+  const auto deadline = Clock::now() + std::chrono::seconds(60);
+  while (true) {
+    auto now = client.cluster();
+    if (!now || now->completed == now->accepted) return now;
+    if (Clock::now() > deadline) return fail(ErrorCode::internal, "not all accepted tasks ended in time");
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+}
+
 Result<Sustained> sustained(Client& client, const Options& options) {
-  auto before = client.cluster();
+  auto before = at_rest(client);
   if (!before) return std::unexpected(before.error());
   std::mutex mutex;
   std::condition_variable changed;
@@ -268,7 +280,7 @@ Result<Singles> singles(Client& client, int count) {
 Result<double> parallel_singles(Client& client, int clients, double seconds) {
   std::atomic<std::uint64_t> done = 0;
   std::atomic<int> running = clients;
-  std::atomic<bool> failed = false;
+  std::optional<Error> failed;  // on the client's thread until all have ended
   const auto begin = Clock::now();
   const auto end =
       begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
@@ -278,15 +290,35 @@ Result<double> parallel_singles(Client& client, int clients, double seconds) {
       return;
     }
     client.call(SubmitRequest{{noop()}}, std::chrono::seconds(10), [&](Result<ApiReply> reply) {
-      if (!reply) failed = true;
+      if (!reply) failed = reply.error();
       ++done;
       next();
     });
   };
   for (int i = 0; i < clients; ++i) next();
   while (running > 0) std::this_thread::sleep_for(milliseconds(5));
-  if (failed) return fail(ErrorCode::internal, "a submission failed");
+  if (failed) return std::unexpected(*failed);
   return static_cast<double>(done) / since(begin);
+}
+
+// By the database, not by anybody's counters: each accepted task has ended once.
+Result<> check_ends(const Options& options, std::uint64_t accepted) {
+  const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(options.database.c_str()),
+                                                                &PQfinish);
+  const std::unique_ptr<PGresult, decltype(&PQclear)> rows(
+      PQexec(connection.get(),
+             "SELECT count(*) || ' ended, ' || count(DISTINCT id) || ' ids, ' ||"
+             " (SELECT count(*) FROM ringmaster.task) || ' left' FROM ringmaster.task_history WHERE worker = "
+             "'w1'"),
+      &PQclear);
+  if (PQresultStatus(rows.get()) != PGRES_TUPLES_OK)
+    return fail(ErrorCode::internal, PQerrorMessage(connection.get()));
+  const std::string found = PQgetvalue(rows.get(), 0, 0);
+  const std::string number = std::to_string(accepted);
+  if (found != number + " ended, " + number + " ids, 0 left")
+    return fail(ErrorCode::internal, number + " accepted, but " + found);
+  std::printf("%-52s %s\n", "each of them, by the database:", found.c_str());
+  return {};
 }
 
 Result<std::unique_ptr<Client>> connect(const std::string& address) {
@@ -358,6 +390,9 @@ int run(const Options& options) {
   std::printf("%-52s %10.1f us  worker %.1f us  PostgreSQL %.1f us\n", "CPU a task: master",
               1e6 * (master.cpu() - master_before) / tasks, 1e6 * (worker.cpu() - worker_before) / tasks,
               1e6 * (postgres_cpu() - postgres_before) / tasks);
+  const auto cluster = at_rest(**client);
+  if (!cluster) return complain(cluster.error());
+  if (auto checked = check_ends(options, cluster->accepted); !checked) return complain(checked.error());
   fs::remove_all(dir);
   return 0;
 }

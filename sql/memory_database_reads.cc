@@ -26,6 +26,7 @@ bool matches(const ListRequest& request, const TaskRow& row) {
 std::vector<std::string> MemoryDatabase::groups() const {
   std::vector<std::string> found;
   for (const auto& [group, rank, id] : lanes_) {
+    if (rank == kQuarantineRank) continue;  // in no lane
     if (found.empty() || found.back() != group) found.push_back(group);
   }
   return found;

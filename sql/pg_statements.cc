@@ -19,6 +19,11 @@ const string kFence =
     " AND generation = $3::int8 FOR SHARE)";
 constexpr int kFirstFree = 4;
 
+// Of the rows `t` that of the item `u`. A plain t.id = u.id may be joined from either side, and where the
+// planner takes `task` for empty, as after a vacuum of a burst that is over, it scans all of it for each
+// batch. This can only be looked up: there is no order to merge by, and no other index that it could use.
+const string kItsRow = "t.id = ANY (ARRAY[u.id])";
+
 struct Batch {
   string arrays;   // $4::int8[], $5::text[] …
   string columns;  // id, rank …
@@ -53,7 +58,8 @@ string prefixed(const string& columns, const string& prefix) {
 }
 
 // Keys are inserted in their order, so that two such statements cannot wait for each other. Who finds a key
-// taken, by a statement that it had to wait for perhaps, inserts no row.
+// taken, by a statement that it had to wait for perhaps, inserts no row. IS TRUE keeps the planner from a
+// join, for which hashing is switched off.
 string accept_keyed_sql() {
   const Batch rows = batch(accept_columns(), false);
   const auto keys = kFirstFree + accept_columns().size();
@@ -63,7 +69,8 @@ string accept_keyed_sql() {
          " SELECT u.ns, u.key, u.id, u.payload FROM u ORDER BY u.ns, u.key, u.id"
          " ON CONFLICT DO NOTHING RETURNING task)"
          " INSERT INTO ringmaster.task (" +
-         rows.columns + ") SELECT " + prefixed(rows.columns, "u.") + " FROM u JOIN k ON k.task = u.id";
+         rows.columns + ") SELECT " + prefixed(rows.columns, "u.") +
+         " FROM u WHERE (u.id IN (SELECT task FROM k)) IS TRUE";
 }
 
 // Whose the keys are, and whether the fence still holds; see kFates.
@@ -71,7 +78,8 @@ const string kKeyedFates =
     "SELECT EXISTS (SELECT FROM ringmaster.fence WHERE incarnation = $1::int8 AND connection = $2::int4"
     " AND generation = $3::int8), k.task, k.payload, pg_current_xact_id()::text"
     " FROM unnest($4::text[], $5::text[]) WITH ORDINALITY AS u(ns, key, ord)"
-    " LEFT JOIN ringmaster.task_key k ON k.ns = u.ns AND k.key = u.key ORDER BY u.ord";
+    " LEFT JOIN ringmaster.task_key k ON k.ns = ANY (ARRAY[u.ns]) AND k.key = ANY (ARRAY[u.key]) ORDER BY "
+    "u.ord";
 
 // The row leaves `task` and enters `task_history` in one statement, or neither.
 string complete_sql(bool plain) {
@@ -83,7 +91,7 @@ string complete_sql(bool plain) {
       "labels,"
       " traceparent, created_by, attempts";
   return kFence + ", d AS (DELETE FROM ringmaster.task t USING f, unnest(" + items.arrays + ") AS u(" +
-         items.columns + ") WHERE t.id = u.id AND t.attempt = u.attempt RETURNING " +
+         items.columns + ") WHERE " + kItsRow + " AND t.attempt = u.attempt RETURNING " +
          prefixed(items.columns, "u.") + ", " + prefixed(kept, "t.") +
          ") INSERT INTO ringmaster.task_history (" + items.columns + ", " + kept +
          ", finished_at) SELECT d.*, now() FROM d";
@@ -99,8 +107,8 @@ string retry_sql() {
          " started_at = NULL, attempts = CASE WHEN t.attempts IS NULL THEN '[]'::jsonb"
          " WHEN jsonb_array_length(t.attempts) >= " +
          bound + " THEN t.attempts - 0 ELSE t.attempts END || u.record::jsonb FROM f, unnest(" +
-         items.arrays + ") AS u(" + items.columns +
-         ") WHERE t.id = u.id AND t.attempt = u.attempt AND t.cancel_requested_at IS NULL";
+         items.arrays + ") AS u(" + items.columns + ") WHERE " + kItsRow +
+         " AND t.attempt = u.attempt AND t.cancel_requested_at IS NULL";
 }
 
 // Touches no indexed column: a HOT update. A life that is recorded already may add when it started, but a
@@ -112,8 +120,8 @@ string mark_sql() {
          " epoch = u.epoch, started_at = u.started_at, state = CASE WHEN u.started_at IS NULL THEN 1 ELSE 2 "
          "END"
          " FROM f, unnest(" +
-         items.arrays + ") AS u(" + items.columns +
-         ") WHERE t.id = u.id AND t.attempt = u.attempt AND coalesce(t.epoch, 0) <= u.epoch"
+         items.arrays + ") AS u(" + items.columns + ") WHERE " + kItsRow +
+         " AND t.attempt = u.attempt AND coalesce(t.epoch, 0) <= u.epoch"
          " AND t.cancel_requested_at IS NULL AND (coalesce(t.worker_incarnation, 0) = u.previous OR"
          " (t.worker_incarnation = u.worker_incarnation AND t.epoch = u.epoch AND u.started_at IS NOT NULL))";
 }
@@ -134,7 +142,7 @@ string control_sql() {
          due + " IS NULL THEN t.state ELSE 1 END, run_at = coalesce(" + due +
          ", t.run_at), rank = coalesce(" + "(extract(epoch FROM " + due +
          ") * 1000000)::int8 - t.priority * u.step, t.rank) FROM f, unnest(" + items.arrays + ") AS u(" +
-         items.columns + ") WHERE t.id = u.id AND (u.cancel_at IS NOT NULL OR t.state = 4)";
+         items.columns + ") WHERE " + kItsRow + " AND (u.cancel_at IS NOT NULL OR t.state = 4)";
 }
 
 // Answers a row if the fence held: that some were there already says nothing of it.
@@ -158,16 +166,20 @@ const string kFates =
     " UNION ALL SELECT id, true, attempt, 0, 0, run_at, rank, epoch, worker_incarnation, state, started_at,"
     " cancel_requested_at IS NOT NULL FROM ringmaster.task_history WHERE id = ANY ($4::int8[])) x ON true";
 
+// What task_lane covers; who does not say so cannot use it.
+const string kInALane = "t.rank < 9223372036854775807";
+
 // A loose index scan: one probe of the lane index for each group.
-const string kGroups =
-    "WITH RECURSIVE g(grp) AS ((SELECT grp FROM ringmaster.task ORDER BY grp LIMIT 1) UNION ALL"
-    " SELECT (SELECT t.grp FROM ringmaster.task t WHERE t.grp > g.grp ORDER BY t.grp LIMIT 1)"
-    " FROM g WHERE g.grp IS NOT NULL) ";
+const string kGroups = "WITH RECURSIVE g(grp) AS ((SELECT t.grp FROM ringmaster.task t WHERE " + kInALane +
+                       " ORDER BY t.grp LIMIT 1) UNION ALL SELECT (SELECT t.grp FROM ringmaster.task t WHERE "
+                       "t.grp > g.grp AND " +
+                       kInALane + " ORDER BY t.grp LIMIT 1) FROM g WHERE g.grp IS NOT NULL) ";
 
 string page_sql() {
   return "SELECT " + string(kRowColumns) +
-         " FROM ringmaster.task WHERE grp = $1::text AND (rank, id) > ($2::int8, $3::int8) AND rank <= "
-         "$4::int8"
+         " FROM ringmaster.task t WHERE grp = $1::text AND (rank, id) > ($2::int8, $3::int8) AND rank <= "
+         "$4::int8 AND " +
+         kInALane +
          " AND run_at <= $5::timestamptz AND get_bit($6::bytea, id & 255) = 1 ORDER BY rank, id LIMIT "
          "$7::int8";
 }
@@ -177,7 +189,9 @@ string page_due_sql() {
   return kGroups + "SELECT r.* FROM g CROSS JOIN generate_series(0, 9) p CROSS JOIN LATERAL (SELECT " +
          string(kRowColumns) +
          " FROM ringmaster.task t WHERE t.grp = g.grp AND t.rank > $1::int8 - p * $3::int8"
-         " AND t.rank <= $2::int8 - p * $3::int8 AND t.priority = p AND get_bit($4::bytea, t.id & 255) = 1"
+         " AND t.rank <= $2::int8 - p * $3::int8 AND " +
+         kInALane +
+         " AND t.priority = p AND get_bit($4::bytea, t.id & 255) = 1"
          " LIMIT $5::int8) r WHERE g.grp IS NOT NULL LIMIT $5::int8";
 }
 

@@ -414,5 +414,32 @@ TEST_F(PgPlans, NoStatementScansATableOrSortsOverAMillionTasks) {
   }
 }
 
+// A vacuum that finds the table empty tells the planner that it has no rows, and it believes that until the
+// next one. To scan all of it then looks free, and for each of its rows the whole batch.
+TEST_F(PgPlans, NoBatchIsComparedWithTheWholeTableAfterAVacuumOfTheEmptyOne) {
+  query(
+      "INSERT INTO ringmaster.task (id, rank, run_at, created_at, state, priority, ns, kind, grp, spec)"
+      " SELECT n * 256, n, now(), now(), 1, 5, 'default', 'process', 'g', '{}' FROM generate_series(1, "
+      "100000) n");
+  query("DELETE FROM ringmaster.task");
+  query("VACUUM (TRUNCATE false) ringmaster.task");
+  ASSERT_EQ(query("SELECT reltuples FROM pg_class WHERE oid = 'ringmaster.task'::regclass"), "0");
+  const auto& s = pg_statements();
+  const auto count = [](auto columns) { return columns.size(); };
+  const std::string empty = "'{}'", stamp = "1, 1, 1";
+  const std::vector<std::pair<const PgStatement*, std::string>> statements = {
+      {&s.complete, arguments(stamp, count(complete_columns()), empty)},
+      {&s.retry, arguments(stamp, count(retry_columns()), empty)},
+      {&s.mark_running, arguments(stamp, count(mark_columns()), empty)},
+      {&s.control, arguments(stamp, count(control_columns()), empty)},
+  };
+  for (const auto& [statement, values] : statements) {
+    const std::string text = plan(*statement, values);
+    EXPECT_THAT(text, HasSubstr("Index Scan using task_pkey")) << statement->name << "\n" << text;
+    EXPECT_THAT(text, HasSubstr("Index Cond: (id = ANY")) << statement->name << "\n" << text;
+    EXPECT_THAT(text, testing::Not(HasSubstr("Join Filter"))) << statement->name << "\n" << text;
+  }
+}
+
 }  // namespace
 }  // namespace ringmaster

@@ -186,6 +186,7 @@ TEST_P(StoreContract, AQuarantineIsARetryThatWaitsForARelease) {
   ASSERT_EQ(view.attempts.size(), 1u);
   EXPECT_EQ(view.attempts[0].result.outcome, Outcome::lost);
   EXPECT_EQ(master().list({.states = {TaskState::quarantined}}).views.size(), 1u);
+  EXPECT_THAT(*master().groups(), IsEmpty()) << "nobody waits in a lane";
   EXPECT_EQ(master().lookup({TaskId{256}}).front().row->state, TaskState::quarantined);
 }
 

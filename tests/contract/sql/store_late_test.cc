@@ -77,11 +77,19 @@ TEST_P(StoreContract, ALateResultIsStoredAsAResultIs) {
   EXPECT_EQ(record.result.output_tail, std::string(kMaxOutputTail, 'y'));
 }
 
+// Until the clock shows another microsecond.
+void let_time_pass() {
+  for (const WallTime now = read_wall_clock(); read_wall_clock() == now;) {
+  }
+}
+
 TEST_P(StoreContract, LateResultsComeInTheOrderOfTheirArrival) {
   ASSERT_TRUE(master().accept({make_row(256), make_row(512)}));
   ASSERT_THAT(*master().keep_late({late_of(256, 3, 3, "first"), late_of(512, 1, 1, "another's")}),
               ElementsAre(applied, applied));
+  let_time_pass();
   ASSERT_TRUE(master().keep_late({late_of(256, 1, 2, "second")}));
+  let_time_pass();
   ASSERT_TRUE(master().keep_late({late_of(256, 7, 1, "fourth"), late_of(256, 2, 1, "third")}));
   EXPECT_THAT(messages(*master().get(TaskId{256})), ElementsAre("first", "second", "third", "fourth"))
       << "what came together is in the order of tokens";
