@@ -1,5 +1,6 @@
 #include "worker/attempt_logs.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -20,7 +21,7 @@ Result<LogReply> AttemptLogs::read(const LogRequest& request) const {
   const std::string path = path_of(request.id, request.attempt);
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (file < 0 && errno == ENOENT) return reply;
-  reply.bytes.resize(request.limit);
+  reply.bytes.resize(std::min(request.limit, kMaxLogBytes));
   const ssize_t count =
       file < 0 ? -1
                : ::pread(file, reply.bytes.data(), reply.bytes.size(), static_cast<off_t>(request.offset));
