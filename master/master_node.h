@@ -55,6 +55,9 @@ class MasterNode final : public LinkHandler, public ApiService {
   const SchedulerCore& core() const { return core_; }
 
  private:
+  // For another node to answer what was passed on to it, beyond what the request itself may take.
+  static constexpr Duration kForwardSlack = std::chrono::seconds(5);
+
   Now now() const;
   void wake();  // a flush at the end of this turn
   void flush();

@@ -176,8 +176,6 @@ void SchedulerCore::on_held(Worker& worker, const HeldAttempt& held, Now now) {
       if (entry->token == held.token && entry->worker == &worker) {
         unheld_.erase(held.token.task);
         entry->row.worker_incarnation = worker.incarnation;
-        entry->link = worker.link;
-        entry->announce = worker.announced;
         if (held.state == HeldState::running && entry->phase == Phase::sent) {
           entry->phase = Phase::running;
           mark_queue_.emplace_back(now.mono, entry->token);

@@ -167,7 +167,7 @@ const string kFates =
     " cancel_requested_at IS NOT NULL FROM ringmaster.task_history WHERE id = ANY ($4::int8[])) x ON true";
 
 // What task_lane covers; who does not say so cannot use it.
-const string kInALane = "t.rank < 9223372036854775807";
+const string kInALane = "t.rank < " + std::to_string(kQuarantineRank);
 
 // A loose index scan: one probe of the lane index for each group.
 const string kGroups = "WITH RECURSIVE g(grp) AS ((SELECT t.grp FROM ringmaster.task t WHERE " + kInALane +

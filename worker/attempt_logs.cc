@@ -10,15 +10,15 @@
 
 namespace ringmaster {
 
-std::string AttemptLogs::path_of(TaskId task, Attempt attempt) const {
-  return directory_ + "/" + to_string(task) + "." + std::to_string(attempt) + ".log";
+std::string log_path(const std::string& directory, TaskId task, Attempt attempt) {
+  return directory + "/" + to_string(task) + "." + std::to_string(attempt) + ".log";
 }
 
 Result<LogReply> AttemptLogs::read(const LogRequest& request) const {
   LogReply reply;
   reply.attempt = request.attempt;
   reply.next = request.offset;
-  const std::string path = path_of(request.id, request.attempt);
+  const std::string path = log_path(directory_, request.id, request.attempt);
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (file < 0 && errno == ENOENT) return reply;
   reply.bytes.resize(std::min(request.limit, kMaxLogBytes));

@@ -1,5 +1,5 @@
-// AttemptLogs: the files that the output of attempts goes to, one for each attempt, in one directory. Names
-// them, reads from them, deletes old ones. Any thread that owns it.
+// The files that the output of attempts goes to, one for each attempt, in one directory: their names, reading
+// from them, deleting old ones. Any thread that owns it.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +10,12 @@
 
 namespace ringmaster {
 
+std::string log_path(const std::string& directory, TaskId task, Attempt attempt);
+
 class AttemptLogs {
  public:
   explicit AttemptLogs(std::string directory) : directory_(std::move(directory)) {}
 
-  std::string path_of(TaskId task, Attempt attempt) const;
   // Answers nothing where there is no file: the attempt has written nothing yet, or it is too long ago.
   // Errors: unavailable.
   Result<LogReply> read(const LogRequest& request) const;

@@ -93,7 +93,7 @@ std::shared_ptr<HttpExchange> HttpRunner::make_exchange(const Dispatch& attempt,
   order.connect_timeout = spec.connect_timeout;
   order.timeout = attempt.timeout;
   order.max_body_bytes = options_.max_body_bytes;
-  order.log_path = AttemptLogs(options_.log_dir).path_of(attempt.token.task, attempt.token.attempt);
+  order.log_path = log_path(options_.log_dir, attempt.token.task, attempt.token.attempt);
   order.log_limit = options_.log_limit;
   return std::make_shared<HttpExchange>(loop_, std::move(order), tls_);
 }

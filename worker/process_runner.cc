@@ -99,7 +99,7 @@ StartOrder ProcessRunner::make_order(const Dispatch& attempt, ProcessSpec spec) 
   if (!attempt.traceparent.empty() && !has_trace) start.env.push_back("TRACEPARENT=" + attempt.traceparent);
   start.cwd = std::move(spec.cwd);
   start.stdin_text = std::move(spec.stdin_text);
-  start.log_path = AttemptLogs(supervisor_.log_dir()).path_of(token.task, token.attempt);
+  start.log_path = log_path(supervisor_.log_dir(), token.task, token.attempt);
   start.log_limit = options_.log_limit;
   start.timeout = attempt.timeout;
   start.kill_grace = spec.kill_grace;

@@ -72,6 +72,15 @@ bool await_lock(int socket, int lock) {
   return true;
 }
 
+bool append(const std::string& path, const std::string& bytes) {
+  if (bytes.empty()) return true;
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  const bool written =
+      file >= 0 && ::write(file, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
+  if (file >= 0) ::close(file);
+  return written;
+}
+
 int supervise(int socket, int lock, const std::string& mark, const std::string& last_words) {
   close_all_but(socket, lock);
   settle_signals();
@@ -88,10 +97,13 @@ int supervise(int socket, int lock, const std::string& mark, const std::string& 
     report("an earlier attempt on this data directory does not die; not starting");
     return 1;
   }
-  SupervisorProcess process(socket, mark + std::to_string(::getpid()) + "/", open_files, last_words);
-  if (process.run()) return 0;
-  report("an attempt outlived SIGKILL");
-  return 1;
+  SupervisorProcess process(socket, mark + std::to_string(::getpid()) + "/", open_files);
+  const bool all_dead = process.run();
+  if (!all_dead) report("an attempt outlived SIGKILL");
+  if (!append(last_words, process.last_words()))
+    report("cannot write " + last_words + ": " + std::strerror(errno) +
+           "; nobody will know how the attempts ended");
+  return all_dead ? 0 : 1;
 }
 
 // Descriptors 0 to 2 are taken, be it by /dev/null, so that no socket becomes a program's stdin by accident.

@@ -52,12 +52,8 @@ int make_input(const std::string& text) {
 
 }  // namespace
 
-SupervisorProcess::SupervisorProcess(int socket, std::string mark, rlimit open_files, std::string last_words)
-    : socket_(socket),
-      mark_(std::move(mark)),
-      open_files_(open_files),
-      last_words_(std::move(last_words)),
-      buffer_(kReadBytes, '\0') {
+SupervisorProcess::SupervisorProcess(int socket, std::string mark, rlimit open_files)
+    : socket_(socket), mark_(std::move(mark)), open_files_(open_files), buffer_(kReadBytes, '\0') {
   epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   null_input_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   sigset_t child;
@@ -93,9 +89,7 @@ bool SupervisorProcess::run() {
     settle_ending();
     if (flush_is_due()) flush();
   }
-  const bool all_dead = kill_everything();
-  write_last_words();
-  return all_dead;
+  return kill_everything();
 }
 
 // ---- waiting ----------------------------------------------------------------------------------------------

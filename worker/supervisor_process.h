@@ -30,14 +30,15 @@ class SupervisorProcess {
  public:
   // `socket`: to the daemon. `mark`: of all attempts of this supervisor, see supervisor_strays.h.
   // The caller has blocked all signals, with default dispositions, and is a subreaper.
-  // `last_words`: a file, for what the daemon does not live to hear.
-  SupervisorProcess(int socket, std::string mark, rlimit open_files, std::string last_words);
+  SupervisorProcess(int socket, std::string mark, rlimit open_files);
   ~SupervisorProcess();
   SupervisorProcess(const SupervisorProcess&) = delete;
   SupervisorProcess& operator=(const SupervisorProcess&) = delete;
 
   // Until the daemon is gone and every descendant dead. False: some outlived SIGKILL by half a minute.
   bool run();
+  // After run(): how the attempts ended that the daemon did not live to hear of, as records of a spool.
+  std::string last_words();
 
  private:
   // How long after SIGKILL a process is still waited for.
@@ -113,7 +114,6 @@ class SupervisorProcess {
   void finish(RunningAttempt& attempt, bool survived);
   FinishedEvent last_event(RunningAttempt& attempt, bool survived);
   bool kill_everything();
-  void write_last_words();
 
   void send(const SupervisorEvent& event);
   bool flush_is_due() const;
@@ -122,7 +122,6 @@ class SupervisorProcess {
   int socket_;
   std::string mark_;
   rlimit open_files_;
-  std::string last_words_;
   int epoll_ = -1, child_signal_ = -1, null_input_ = -1;
   bool worker_gone_ = false;
   bool said_goodbye_ = false;

@@ -10,6 +10,7 @@ namespace {
 constexpr std::int64_t kMaxSlots = 100'000;
 constexpr std::size_t kMaxGroups = 64;
 constexpr std::size_t kMaxGroupName = 64;
+constexpr Duration kLeastLogRetention = std::chrono::minutes(1);
 
 std::string core_count() {
   return std::to_string(std::max(1U, std::thread::hardware_concurrency()));
@@ -71,6 +72,9 @@ Result<WorkerSettings> read_worker_settings(const Settings& settings) {
   read.report_redials = static_cast<int>(settings.get_int("report_redials"));
 
   if (auto valid = check_groups(read.groups); !valid) return std::unexpected(valid.error());
+  if (read.log_retention < kLeastLogRetention)
+    return fail(ErrorCode::invalid_argument,
+                "log_retention: at least 1m, or the output of what runs would go too", "log_retention");
   if (read.data_dir.empty())
     return fail(ErrorCode::invalid_argument, "data_dir: a directory is needed", "data_dir");
   return read;

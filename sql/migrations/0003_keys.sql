@@ -1,4 +1,4 @@
--- Idempotency keys: who submits one again gets the first one's task. Expands only.
+-- Idempotency keys: who submits one again gets the first one's task. And a lane index without the quarantined.
 
 CREATE TABLE ringmaster.task_key (
   ns text NOT NULL,
@@ -14,8 +14,9 @@ COMMENT ON INDEX ringmaster.task_key_created IS 'For the chore that deletes what
 COMMENT ON COLUMN ringmaster.task_key.task IS 'In task, in task_history, or in neither any more.';
 COMMENT ON COLUMN ringmaster.task_key.payload IS 'A hash of what was submitted: another payload under the same key is refused.';
 
--- Without the quarantined, which are in no lane. So it is of no use for a row by its id: where the planner takes the
--- table for empty, all of this index would look as cheap to it as one look-up in the primary key.
+-- The quarantined are in no lane. Without them the index is of no use for a row by its id: where the planner takes the
+-- table for empty, all of this index would look as cheap to it as one look-up in the primary key. Statements of the
+-- version before find no index for their lanes any more: stop its masters first. While it is built nothing is accepted.
 DROP INDEX ringmaster.task_lane;
 CREATE INDEX task_lane ON ringmaster.task (grp, rank, id) WHERE rank < 9223372036854775807;
 COMMENT ON INDEX ringmaster.task_lane IS 'The only secondary index: no change of another column can touch an index.';

@@ -250,6 +250,17 @@ TEST_F(MasterNodes, SaysThatItIsFencedAndAnswersWhoWaited) {
   EXPECT_TRUE(database_.tasks().empty());
 }
 
+// A release changes the generation: a proof that began meanwhile would look like a deposition.
+TEST_F(MasterNodes, AReleaseThatTakesLongerThanTheNextProofDeposesNobody) {
+  start_and_own();
+  store_loop_.delay = milliseconds(1500);
+  hub_.replace(Membership::masters, "m2",
+               to_json(MasterMember{.id = "m2", .rpc_address = "m2:1", .incarnation = Incarnation{8}}));
+  ASSERT_TRUE(loop_.run_until([this] { return node_->core().shards().count() < kShardCount; }, seconds(20)));
+  loop_.advance(seconds(5));
+  EXPECT_FALSE(fenced_);
+}
+
 TEST_F(MasterNodes, AnOrderlyStopLeavesNoShardOwned) {
   start_and_own();
   bool stopped = false;

@@ -16,7 +16,9 @@ using namespace std::chrono_literals;
 
 class AttemptLogsTest : public testing::Test {
  protected:
-  void write(Attempt attempt, const std::string& text) { write(logs_.path_of(kTask, attempt), text); }
+  void write(Attempt attempt, const std::string& text) {
+    write(log_path(directory_.path(), kTask, attempt), text);
+  }
   static void write(const std::string& path, const std::string& text) {
     std::ofstream(path, std::ios::binary) << text;
   }
@@ -63,7 +65,7 @@ TEST_F(AttemptLogsTest, WhoHasWrittenNothingHasNoFile) {
 }
 
 TEST_F(AttemptLogsTest, AFileThatCannotBeReadIsAnError) {
-  std::filesystem::create_directory(logs_.path_of(kTask, 1));
+  std::filesystem::create_directory(log_path(directory_.path(), kTask, 1));
   const auto reply = logs_.read(ask(1, 0, 100));
   ASSERT_FALSE(reply);
   EXPECT_EQ(reply.error().code, ErrorCode::unavailable);
@@ -72,7 +74,7 @@ TEST_F(AttemptLogsTest, AFileThatCannotBeReadIsAnError) {
 TEST_F(AttemptLogsTest, RemovesWhatIsOldAFewAtATime) {
   for (Attempt attempt = 1; attempt <= 6; ++attempt) {
     write(attempt, "x");
-    if (attempt <= 4) age(logs_.path_of(kTask, attempt), 3600s);
+    if (attempt <= 4) age(log_path(directory_.path(), kTask, attempt), 3600s);
   }
   write(directory_.path() + "/other", "x");
   age(directory_.path() + "/other", 3600s);
@@ -82,7 +84,7 @@ TEST_F(AttemptLogsTest, RemovesWhatIsOldAFewAtATime) {
   EXPECT_EQ(calls, 4) << "seven files, two at a time";
   EXPECT_EQ(files(), 3U) << "two young ones, and one that is none of ours";
   EXPECT_TRUE(logs_.remove_some(before, 100)) << "it begins anew";
-  age(logs_.path_of(kTask, 6), 3600s);
+  age(log_path(directory_.path(), kTask, 6), 3600s);
   EXPECT_TRUE(logs_.remove_some(before, 100));
   EXPECT_EQ(files(), 2U);
 }

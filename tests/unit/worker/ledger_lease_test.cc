@@ -141,5 +141,16 @@ TEST_F(OfferLedger, AResultOfAnUnreachableOwnerIsOfferedOnceItIsGivenUp) {
   EXPECT_THAT(offers(kB, given_up), ElementsAre(token(1, kShard)));
 }
 
+TEST_F(OfferLedger, AResultThatNeverLeftTheBacklogOfADeadLinkIsOfferedToo) {
+  announce(kA, 1);
+  run(token(1, kShard));
+  journal();  // queued for kA, and not sent
+  ledger_.link_down(kA);
+  EXPECT_THAT(offers(kB), IsEmpty());
+  std::array<bool, kShardCount> given_up{};
+  given_up[kShard] = true;
+  EXPECT_THAT(offers(kB, given_up), ElementsAre(token(1, kShard)));
+}
+
 }  // namespace
 }  // namespace ringmaster

@@ -43,6 +43,7 @@ TEST(WorkerSettings, RefusesWhatIsNotAllowedAndNamesTheField) {
       {"groups", "default,a b"}, {"groups", ""},
       {"log_level", "chatty"},   {"slots", "0"},
       {"prefetch", "many"},      {"secret_file", "/nonexistent"},
+      {"log_retention", "59s"},
   };
   for (const auto& each : cases) {
     const auto settings = read({{each.name, each.value}});
