@@ -14,7 +14,7 @@
 
 namespace ringmaster {
 
-class MemoryTaskStore final : public TaskStore {
+class MemoryTaskStore : public TaskStore {
  public:
   MemoryTaskStore(Loop& loop, MemoryDatabase& database) : loop_(loop), database_(database) {}
 
