@@ -180,7 +180,7 @@ Result<> validate(const NewTask& task) {
 }
 
 Result<> validate(const SubmitRequest& request) {
-  if (request.tasks.empty() || request.tasks.size() > kMaxTasks) {
+  if ((request.tasks.empty() && !request.each) || request.tasks.size() > kMaxTasks) {
     return refuse("tasks", "tasks must hold 1 to 10000 tasks");
   }
   std::size_t bytes = 0;
@@ -189,6 +189,7 @@ Result<> validate(const SubmitRequest& request) {
     bytes += request_bytes(task);
     if (bytes > kMaxRequestBytes)
       return refuse("tasks", "tasks must be at most 4 MiB in all: send several requests");
+    if (request.each) continue;
     if (task.idempotency_key.empty() != request.tasks[0].idempotency_key.empty())
       return refuse("tasks", "either every task of a request has an idempotency_key, or none");
     if (auto checked = validate(task); !checked) {

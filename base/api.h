@@ -17,9 +17,16 @@ namespace ringmaster {
 
 struct SubmitRequest {
   std::vector<NewTask> tasks;  // 1..10,000 and at most 4 MiB in all
+  // True: an outcome for each task; one at fault keeps none of the others back. False: all of them or none.
+  bool each = false;
 };
 struct SubmitReply {
-  std::vector<TaskId> ids;  // in request order; sent only after the commit
+  std::vector<TaskId> ids;  // in request order, 0 for a refused one; sent only after the commit
+  struct Refusal {
+    std::size_t index = 0;
+    Error error;
+  };
+  std::vector<Refusal> refused;  // by index; only if `each` was asked for
 };
 
 struct GetRequest {
@@ -182,6 +189,6 @@ class ApiService {
 // Checks what a client sent, before anything else looks at it. Errors: invalid_argument with `field` and what
 // is allowed.
 Result<> validate(const NewTask& task);
-Result<> validate(const SubmitRequest& request);
+Result<> validate(const SubmitRequest& request);  // with `each`, only what concerns all of it
 
 }  // namespace ringmaster

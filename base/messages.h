@@ -128,6 +128,15 @@ struct StartedBatch {
   std::vector<Started> items;
 };
 
+// The latest word of running attempts about how far they are.
+struct ProgressReport {
+  Token token;
+  Progress progress;
+};
+struct ProgressBatch {
+  std::vector<ProgressReport> items;
+};
+
 // ---- master to master
 // -------------------------------------------------------------------------------------------
 
@@ -142,8 +151,8 @@ struct RelayedAcks {
   std::vector<ResultAck> items;
 };
 
-using Message =
-    std::variant<Announce, DispatchBatch, ResultAckBatch, KillBatch, MasterStatus, Inventory, AckBatch,
-                 ResultBatch, WorkerStatus, StartedBatch, LeaseGrant, RelayedResults, RelayedAcks>;
+using Message = std::variant<Announce, DispatchBatch, ResultAckBatch, KillBatch, MasterStatus, Inventory,
+                             AckBatch, ResultBatch, WorkerStatus, StartedBatch, LeaseGrant, RelayedResults,
+                             RelayedAcks, ProgressBatch>;
 
 }  // namespace ringmaster

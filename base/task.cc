@@ -1,9 +1,11 @@
 #include "base/task.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
 #include "base/hash.h"
+#include "base/utf8.h"
 
 namespace ringmaster {
 namespace {
@@ -25,11 +27,12 @@ constexpr Names<OnWorkerLost, 3> kOnWorkerLost{{{OnWorkerLost::rerun, "rerun"},
                                                 {OnWorkerLost::rerun_after_lease, "rerun_after_lease"},
                                                 {OnWorkerLost::fail, "fail"}}};
 constexpr Names<Routing, 2> kRoutings{{{Routing::bounded, "bounded"}, {Routing::strict, "strict"}}};
-constexpr Names<Outcome, 5> kOutcomes{{{Outcome::succeeded, "succeeded"},
+constexpr Names<Outcome, 6> kOutcomes{{{Outcome::succeeded, "succeeded"},
                                        {Outcome::failed, "failed"},
                                        {Outcome::timed_out, "timed_out"},
                                        {Outcome::cancelled, "cancelled"},
-                                       {Outcome::lost, "lost"}}};
+                                       {Outcome::lost, "lost"},
+                                       {Outcome::released, "released"}}};
 
 template <class E, std::size_t N>
 std::string_view name_of(const Names<E, N>& names, E value) {
@@ -98,6 +101,18 @@ std::uint64_t payload_hash(const NewTask& task) {
   number(task.retry.backoff_max.count());
   number(task.on_worker_lost);
   return murmur64(text);
+}
+
+Progress bounded(Progress progress) {
+  if (!(progress.fraction >= 0)) progress.fraction = 0;  // not a number, too
+  progress.fraction = std::min(progress.fraction, 1.0);
+  progress.message = replace_invalid_utf8(progress.message);
+  if (progress.message.size() > kMaxProgressMessage) {
+    std::size_t end = kMaxProgressMessage;
+    while ((static_cast<unsigned char>(progress.message[end]) & 0xC0) == 0x80) --end;
+    progress.message.resize(end);
+  }
+  return progress;
 }
 
 }  // namespace ringmaster

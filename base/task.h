@@ -85,6 +85,7 @@ enum class Outcome : std::uint8_t {
   timed_out = 2,  // stopped by its time-out, death verified
   cancelled = 3,  // stopped on request, death verified
   lost = 4,       // its worker died, or its lease ran out: not the fault of the task
+  released = 5,   // given back by its handler, which says that it may run again: whatever its policy
 };
 std::string_view to_string(Outcome outcome);
 std::optional<Outcome> parse_outcome(std::string_view text);
@@ -108,6 +109,17 @@ struct AttemptResult {
   std::string message;      // why, for a person; empty on success
   std::string output_tail;  // last <= kMaxOutputTail bytes of output, valid UTF-8 not guaranteed
 };
+
+inline constexpr std::size_t kMaxProgressMessage = 256;
+
+// How far a running attempt says that it is. Shown while it runs, never stored.
+struct Progress {
+  double fraction = 0;  // 0..1
+  std::string message;  // valid UTF-8, at most kMaxProgressMessage bytes
+  WallTime at{};        // when its worker heard it
+};
+// Into those bounds, wherever it comes from.
+Progress bounded(Progress progress);
 
 // One finished attempt in a task's log (column `attempts`, JSON array).
 struct AttemptRecord {
@@ -142,6 +154,7 @@ struct TaskView {
   std::optional<AttemptResult> result;  // of the last attempt, once terminal
   std::vector<AttemptRecord> attempts;  // the earlier ones
   std::vector<AttemptRecord> late;      // results that came when their attempt had been given up; by arrival
+  std::optional<Progress> progress;     // of the attempt that runs, if it tells
 };
 
 // rank = run_at - priority * step: smaller runs first; a priority is worth `step` of waiting.

@@ -168,6 +168,12 @@ json::object retry_to_json(const RetryPolicy& retry) {
           {"backoff_max", format_duration(retry.backoff_max)}};
 }
 
+json::value progress_or_null(const std::optional<Progress>& progress) {
+  if (!progress) return nullptr;
+  return json::object{
+      {"fraction", progress->fraction}, {"message", progress->message}, {"at", format_time(progress->at)}};
+}
+
 json::array to_array(const std::vector<AttemptRecord>& records) {
   json::array out;
   out.reserve(records.size());
@@ -225,6 +231,7 @@ json::object task_view_to_json(const TaskView& view) {
   out["run_at"] = format_time(row.run_at);
   out["started_at"] = time_or_null(row.started_at);
   out["finished_at"] = time_or_null(view.finished_at);
+  out["progress"] = progress_or_null(view.progress);
   out["result"] = view.result ? json::value(to_json(*view.result)) : json::value(nullptr);
   out["attempts"] = to_array(view.attempts);
   if (!view.late.empty()) out["late"] = to_array(view.late);

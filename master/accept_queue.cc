@@ -23,7 +23,8 @@ std::size_t size_of(const NewTask& task) {
 AcceptQueue::AcceptQueue(Loop& loop, TaskStore& store, SchedulerCore& core, Hooks hooks)
     : loop_(loop), store_(store), core_(core), hooks_(std::move(hooks)), retry_(loop) {}
 
-void AcceptQueue::submit(std::vector<NewTask> tasks, ApiResponder respond) {
+void AcceptQueue::submit(SubmitRequest submission, ApiResponder respond) {
+  const std::vector<NewTask>& tasks = submission.tasks;
   if (shut_) return respond(std::unexpected(*shut_));
   if (core_.shards().count() == 0) {
     return respond(
@@ -38,7 +39,7 @@ void AcceptQueue::submit(std::vector<NewTask> tasks, ApiResponder respond) {
   waiting_tasks_ += tasks.size();
   waiting_bytes_ += bytes;
   const bool keyed = !tasks.empty() && !tasks.front().idempotency_key.empty();
-  waiting_.push_back({std::move(tasks), bytes, keyed, std::move(respond)});
+  waiting_.push_back({std::move(submission), bytes, keyed, std::move(respond)});
   send();
 }
 
@@ -99,7 +100,7 @@ void AcceptQueue::send() {
     while (take < waiting_.size() && waiting_[take].keyed == keyed && tasks < kBatchTasks &&
            bytes < kBatchBytes) {
       const Request& request = waiting_[take++];
-      tasks += request.tasks.size();
+      tasks += request.submission.tasks.size();
       bytes += request.bytes;
     }
     if (!need_ids(tasks)) return;
@@ -107,14 +108,14 @@ void AcceptQueue::send() {
     for (std::size_t i = 0; i < take; ++i) {
       Request request = std::move(waiting_.front());
       waiting_.pop_front();
-      waiting_tasks_ -= request.tasks.size();
+      std::vector<NewTask> submitted = std::move(request.submission.tasks);
+      waiting_tasks_ -= submitted.size();
       waiting_bytes_ -= request.bytes;
-      batch->counts.push_back(request.tasks.size());
-      for (NewTask& task : request.tasks) {
+      batch->counts.push_back(submitted.size());
+      for (NewTask& task : submitted) {
         const TaskId id = make_task_id(next_sequence_++, core_.shards().next_for_new_task());
         batch->rows.push_back(core_.make_row(std::move(task), id, now));
       }
-      request.tasks.clear();
       batch->requests.push_back(std::move(request));
     }
     send_batch(std::move(batch));
@@ -194,9 +195,9 @@ void AcceptQueue::answer(Batch& batch, const Result<>& outcome) {
   }
   std::size_t first = 0;
   std::vector<Result<ApiReply>> replies;
-  for (const std::size_t count : batch.counts) {
-    replies.push_back(reply_to(batch, first, count));
-    first += count;
+  for (std::size_t i = 0; i < batch.counts.size(); ++i) {
+    replies.push_back(reply_to(batch, first, batch.counts[i], batch.requests[i].submission.each));
+    first += batch.counts[i];
   }
   std::vector<TaskRow> inserted;
   for (std::size_t i = 0; i < batch.rows.size(); ++i) {
@@ -208,7 +209,7 @@ void AcceptQueue::answer(Batch& batch, const Result<>& outcome) {
   for (std::size_t i = 0; i < batch.requests.size(); ++i) batch.requests[i].respond(std::move(replies[i]));
 }
 
-Result<ApiReply> AcceptQueue::reply_to(const Batch& batch, std::size_t first, std::size_t count) {
+Result<ApiReply> AcceptQueue::reply_to(const Batch& batch, std::size_t first, std::size_t count, bool each) {
   SubmitReply reply;
   for (std::size_t i = 0; i < count; ++i) {
     const TaskRow& row = batch.rows[first + i];
@@ -217,14 +218,21 @@ Result<ApiReply> AcceptQueue::reply_to(const Batch& batch, std::size_t first, st
       continue;
     }
     const AcceptFate& fate = batch.fates[first + i];
-    reply.ids.push_back(fate.id);
+    reply.ids.push_back(fate.same_payload ? fate.id : TaskId{});
     if (fate.same_payload) continue;
-    const bool alone = count == 1;
-    return fail(ErrorCode::key_reused,
-                "idempotency key \"" + row.task.idempotency_key + "\" belongs to " + to_string(fate.id) +
-                    ", which was submitted with other fields" +
-                    (alone ? "" : "; what else is in this request has been accepted"),
-                alone ? "idempotency_key" : "tasks[" + std::to_string(i) + "].idempotency_key");
+    Error reused{ErrorCode::key_reused,
+                 "idempotency key \"" + row.task.idempotency_key + "\" belongs to " + to_string(fate.id) +
+                     ", which was submitted with other fields",
+                 "idempotency_key"};
+    if (each) {
+      reply.refused.push_back({i, std::move(reused)});
+      continue;
+    }
+    if (count > 1) {
+      reused.message += "; what else is in this request has been accepted";
+      reused.field = "tasks[" + std::to_string(i) + "]." + reused.field;
+    }
+    return std::unexpected(std::move(reused));
   }
   return ApiReply{std::move(reply)};
 }

@@ -25,7 +25,9 @@ class AcceptQueue {
   AcceptQueue(Loop& loop, TaskStore& store, SchedulerCore& core, Hooks hooks);
 
   // Answers ids, or an error: resource_exhausted (queue full), unavailable (nothing happened), cancelled.
-  void submit(std::vector<NewTask> tasks, ApiResponder respond);
+  // The tasks have passed validate(), and all of them have idempotency keys, or none. With `each`, one whose
+  // key belongs to another payload is a refusal in the answer.
+  void submit(SubmitRequest submission, ApiResponder respond);
   void pause() { paused_ = true; }
   void resume();
   bool idle() const { return in_flight_ == 0; }
@@ -35,7 +37,7 @@ class AcceptQueue {
 
  private:
   struct Request {
-    std::vector<NewTask> tasks;
+    SubmitRequest submission;
     std::size_t bytes = 0;
     bool keyed = false;  // its tasks have idempotency keys
     ApiResponder respond;
@@ -57,7 +59,7 @@ class AcceptQueue {
   void settle_unknown(std::shared_ptr<Batch> batch);
   void give_up_unknown(std::shared_ptr<Batch> batch, const Error& fenced);
   void answer(Batch& batch, const Result<>& outcome);
-  static Result<ApiReply> reply_to(const Batch& batch, std::size_t first, std::size_t count);
+  static Result<ApiReply> reply_to(const Batch& batch, std::size_t first, std::size_t count, bool each);
 
   Loop& loop_;
   TaskStore& store_;

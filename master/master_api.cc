@@ -75,11 +75,6 @@ void MasterNode::call(ApiRequest request, ApiResponder respond) {
              request);
 }
 
-void MasterNode::submit(SubmitRequest request, ApiResponder respond) {
-  if (auto valid = validate(request); !valid) return respond(std::unexpected(valid.error()));
-  accepts_.submit(std::move(request.tasks), std::move(respond));
-}
-
 LinkId MasterNode::owner_link(ShardId shard) const {
   if (core_.shards().owns(shard)) return 0;
   const auto it = master_links_.find(shards_.owner_node(shard));
@@ -109,6 +104,7 @@ void MasterNode::show_live(TaskView& view) const {
   view.row.started_at = live->started_at;
   view.row.attempt = live->token.attempt;
   view.row.epoch = live->token.epoch;
+  view.progress = live->progress;
 }
 
 void MasterNode::get_here(TaskId id, ApiResponder respond) {

@@ -83,6 +83,7 @@ class MasterNode final : public LinkHandler, public ApiService {
 
   // master_api.cc
   void submit(SubmitRequest request, ApiResponder respond);
+  void submit_each(std::vector<NewTask> tasks, ApiResponder respond);
   void get(GetRequest request, ApiResponder respond);
   void get_here(TaskId id, ApiResponder respond);
   void wait(WaitRequest request, ApiResponder respond);

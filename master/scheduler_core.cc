@@ -120,11 +120,12 @@ std::optional<SchedulerCore::Live> SchedulerCore::live(TaskId id) const {
   const auto it = tasks_.find(id);
   if (it == tasks_.end()) return std::nullopt;
   const Entry& entry = *it->second;
-  Live live{entry.row.state, entry.row.worker, entry.row.started_at, {id, 0, entry.row.attempt}};
+  Live live{entry.row.state, entry.row.worker, entry.row.started_at, {id, 0, entry.row.attempt}, {}};
   switch (entry.phase) {
     case Phase::running:
       live.state = TaskState::running;
       live.token = entry.token;
+      if (entry.progress) live.progress = *entry.progress;
       break;
     case Phase::sent:
     case Phase::ending:

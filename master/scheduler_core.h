@@ -188,6 +188,7 @@ class SchedulerCore {
     std::string worker;
     std::optional<WallTime> started_at;
     Token token;  // of the current or next attempt; its epoch is 0 until it is dispatched
+    std::optional<Progress> progress;
   };
   std::optional<Live> live(TaskId id) const;                      // absent: not in memory
   std::optional<ExplainReply> explain(TaskId id, Now now) const;  // absent: not in memory
@@ -223,9 +224,10 @@ class SchedulerCore {
     Worker* worker = nullptr;  // recording, sent, running
     LinkId link = 0;           // sent: by which link, under which announcement
     std::uint64_t announce = 0;
-    bool marked = false;   // `running` is in the store, or on its way there
-    Incarnation recorded;  // the worker's life that the store has for this attempt; 0: none
-    Reporter reporter;     // ending: who waits for the acknowledgement; nobody: it is a verdict
+    bool marked = false;                 // `running` is in the store, or on its way there
+    Incarnation recorded;                // the worker's life that the store has for this attempt; 0: none
+    Reporter reporter;                   // ending: who waits for the acknowledgement; nobody: it is a verdict
+    std::unique_ptr<Progress> progress;  // the attempt's last word, if it tells
     PageKey key() const { return {row.rank, row.id}; }
   };
   struct Worker {
@@ -314,6 +316,7 @@ class SchedulerCore {
   void on_results(Worker& worker, ResultBatch batch, Now now);
   void on_result(Worker& worker, const Reporter& reporter, ResultReport report, Now now);
   void on_started(const StartedBatch& batch, Now now);
+  void on_progress(ProgressBatch batch);
   void on_status(Worker& worker, const WorkerStatus& status);
   void grant_lease(Worker& worker, MonoTime status_sent_at, Now now);
   void declare_lost(Worker& worker, Death death, Now now);

@@ -176,6 +176,13 @@ void SchedulerCore::finish_attempt(Entry& entry, AttemptResult result, std::stri
       const Duration delay = backoff_delay(row.task.retry, row.failures);
       return retry_task(entry, std::move(result), std::move(worker), delay, now);
     }
+    case Outcome::released: {  // at once if its worker leaves; else it is not offered in a circle at full
+                               // speed
+      const auto from = workers_.find(worker);
+      const bool leaving = from == workers_.end() || from->second->draining || from->second->link == 0;
+      const Duration delay = leaving ? Duration{0} : row.task.retry.backoff;
+      return retry_task(entry, std::move(result), std::move(worker), delay, now);
+    }
     case Outcome::cancelled:  // its worker gave it up while shutting down; nobody asked to cancel the task
     case Outcome::lost:
       if (row.task.on_worker_lost == OnWorkerLost::fail) {

@@ -110,6 +110,7 @@ void SchedulerCore::on_message(LinkId link, Message message, Now now) {
                         [&](AckBatch& m) { on_acks(worker, m); },
                         [&](ResultBatch& m) { on_results(worker, std::move(m), now); },
                         [&](StartedBatch& m) { on_started(m, now); },
+                        [&](ProgressBatch& m) { on_progress(std::move(m)); },
                         [&](WorkerStatus& m) {
                           on_status(worker, m);
                           grant_lease(worker, m.sent_at, now);
@@ -280,6 +281,14 @@ void SchedulerCore::on_started(const StartedBatch& batch, Now now) {
     entry->phase = Phase::running;
     entry->row.started_at = item.started_at;
     mark_queue_.emplace_back(now.mono, item.token);
+  }
+}
+
+void SchedulerCore::on_progress(ProgressBatch batch) {
+  for (ProgressReport& item : batch.items) {
+    Entry* entry = find(item.token.task);
+    if (entry == nullptr || !(entry->token == item.token) || entry->phase != Phase::running) continue;
+    entry->progress = std::make_unique<Progress>(bounded(std::move(item.progress)));
   }
 }
 

@@ -26,8 +26,23 @@ void take_ids(const P& from, std::vector<TaskId>& to) {
 
 // ---- requests -------------------------------------------------------------------------------------------
 
+void put(const Error& from, wire::Error& to) {
+  // The wire keeps 0 for "not said"; the others stand in our order, which static_asserts below hold fast.
+  to.set_code(static_cast<wire::ErrorCode>(static_cast<int>(from.code) + 1));
+  to.set_message(from.message);
+  to.set_field(from.field);
+}
+Error take(wire::Error& from) {
+  Error error{ErrorCode::internal, std::move(*from.mutable_message()), std::move(*from.mutable_field())};
+  // A newer peer may know more codes: to us they are all "cannot be mended by the caller".
+  if (from.code() != wire::ERROR_CODE_UNSPECIFIED && wire::ErrorCode_IsValid(from.code()))
+    error.code = static_cast<ErrorCode>(static_cast<int>(from.code()) - 1);
+  return error;
+}
+
 void put(const SubmitRequest& from, wire::SubmitRequest& to) {
   for (const auto& task : from.tasks) put(task, *to.add_tasks());
+  to.set_each(from.each);
 }
 bool take(wire::SubmitRequest& from, SubmitRequest& to) {
   // A byte or two can ask for an item of hundreds: count before making room.
@@ -36,6 +51,7 @@ bool take(wire::SubmitRequest& from, SubmitRequest& to) {
   for (int i = 0; i < from.tasks_size(); ++i) {
     if (!take(*from.mutable_tasks(i), to.tasks[static_cast<std::size_t>(i)])) return false;
   }
+  to.each = from.each();
   return true;
 }
 
@@ -147,9 +163,19 @@ bool take(const wire::ExplainRequest& from, ExplainRequest& to) {
 
 void put(const SubmitReply& from, wire::SubmitReply& to) {
   put_ids(from.ids, *to.mutable_ids());
+  for (const auto& refusal : from.refused) {
+    auto& form = *to.add_refused();
+    form.set_index(static_cast<std::uint32_t>(refusal.index));
+    put(refusal.error, *form.mutable_error());
+  }
 }
-bool take(const wire::SubmitReply& from, SubmitReply& to) {
+bool take(wire::SubmitReply& from, SubmitReply& to) {
   take_ids(from.ids(), to.ids);
+  if (from.refused_size() > kMaxItems) return false;
+  for (auto& form : *from.mutable_refused()) {
+    if (form.index() >= to.ids.size()) return false;
+    to.refused.push_back({form.index(), take(*form.mutable_error())});
+  }
   return true;
 }
 
@@ -437,10 +463,7 @@ Result<ApiReply> decode_reply(std::uint16_t type, std::string_view payload) {
 
 void encode(const Error& error, std::string& out) {
   wire::Error form;
-  // The wire keeps 0 for "not said"; the others stand in our order, which static_asserts below hold fast.
-  form.set_code(static_cast<wire::ErrorCode>(static_cast<int>(error.code) + 1));
-  form.set_message(error.message);
-  form.set_field(error.field);
+  put(error, form);
   append_serialized(form, out);
 }
 
@@ -461,11 +484,7 @@ Result<Error> decode_error(std::string_view payload) {
   wire::Error form;
   if (!form.ParseFromArray(payload.data(), static_cast<int>(payload.size())))
     return fail(ErrorCode::invalid_argument, "ringmaster.wire.Error: not a protobuf message");
-  Error error{ErrorCode::internal, std::move(*form.mutable_message()), std::move(*form.mutable_field())};
-  // A newer peer may know more codes: to us they are all "cannot be mended by the caller".
-  if (form.code() != wire::ERROR_CODE_UNSPECIFIED && wire::ErrorCode_IsValid(form.code()))
-    error.code = static_cast<ErrorCode>(static_cast<int>(form.code()) - 1);
-  return error;
+  return take(form);
 }
 
 void encode_goodbye(std::string_view reason, std::string& out) {

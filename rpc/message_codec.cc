@@ -98,6 +98,15 @@ bool take(const wire::Started& from, Started& to) {
   return true;
 }
 
+void put(const ProgressReport& from, wire::ProgressReport& to) {
+  put_token(from.token, to);
+  put(from.progress, *to.mutable_progress());
+}
+bool take(wire::ProgressReport& from, ProgressReport& to) {
+  to.token = take_token(from);
+  return take(*from.mutable_progress(), to.progress);
+}
+
 template <class W, class T>
 void put_items(const std::vector<T>& from, W& to) {
   to.Reserve(static_cast<int>(from.size()));
@@ -165,6 +174,8 @@ template <>
 struct Wire<ResultBatch> : WireOfItems<ResultBatch, wire::ResultBatch, FrameType::result_batch> {};
 template <>
 struct Wire<StartedBatch> : WireOfItems<StartedBatch, wire::StartedBatch, FrameType::started_batch> {};
+template <>
+struct Wire<ProgressBatch> : WireOfItems<ProgressBatch, wire::ProgressBatch, FrameType::progress_batch> {};
 
 template <>
 struct Wire<MasterStatus> {

@@ -37,6 +37,7 @@ enum class FrameType : std::uint16_t {
   result_batch = 34,
   worker_status = 35,
   started_batch = 36,
+  progress_batch = 37,
   // Master to master.
   relayed_results = 48,
   relayed_acks = 49,

@@ -138,18 +138,30 @@ bool take_records(W& from, std::vector<AttemptRecord>& to) {
 
 }  // namespace
 
+void put(const Progress& from, wire::Progress& to) {
+  to.set_fraction(from.fraction);
+  to.set_message(from.message);
+  to.set_at(to_unix_micros(from.at));
+}
+bool take(wire::Progress& from, Progress& to) {
+  to = {from.fraction(), std::move(*from.mutable_message()), from_unix_micros(from.at())};
+  return true;
+}
+
 void put(const TaskView& from, wire::TaskView& to) {
   put(from.row, *to.mutable_row());
   if (from.finished_at) to.set_finished_at(to_unix_micros(*from.finished_at));
   if (from.result) put(*from.result, *to.mutable_result());
   for (const auto& record : from.attempts) put(record, *to.add_attempts());
   for (const auto& record : from.late) put(record, *to.add_late());
+  if (from.progress) put(*from.progress, *to.mutable_progress());
 }
 
 bool take(wire::TaskView& from, TaskView& to) {
   if (!take(*from.mutable_row(), to.row)) return false;
   if (from.has_finished_at()) to.finished_at = from_unix_micros(from.finished_at());
   if (from.has_result() && !take(*from.mutable_result(), to.result.emplace())) return false;
+  if (from.has_progress() && !take(*from.mutable_progress(), to.progress.emplace())) return false;
   return take_records(*from.mutable_attempts(), to.attempts) && take_records(*from.mutable_late(), to.late);
 }
 

@@ -75,6 +75,8 @@ void put(const NewTask& from, wire::NewTask& to);
 [[nodiscard]] bool take(wire::NewTask& from, NewTask& to);
 void put(const AttemptResult& from, wire::AttemptResult& to);
 [[nodiscard]] bool take(wire::AttemptResult& from, AttemptResult& to);
+void put(const Progress& from, wire::Progress& to);
+[[nodiscard]] bool take(wire::Progress& from, Progress& to);
 void put(const TaskView& from, wire::TaskView& to);
 [[nodiscard]] bool take(wire::TaskView& from, TaskView& to);
 

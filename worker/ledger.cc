@@ -236,6 +236,15 @@ void Ledger::started(Token token, WallTime started_at) {
   if (owner != links_.end()) owner->second.starts.push_back(token);
 }
 
+void Ledger::progressed(Token token, Progress progress) {
+  const auto held = active_.find(token.task);
+  if (held == active_.end() || held->second.dispatch.token != token) return;
+  held->second.progress = std::make_unique<Progress>(bounded(std::move(progress)));
+  held->second.progress_told = false;
+  const auto owner = links_.find(shards_[token.task.shard()].owner);
+  if (owner != links_.end()) owner->second.progress.push_back(token);
+}
+
 void Ledger::finished(Token token, AttemptResult result) {
   const auto held = active_.find(token.task);
   if (held == active_.end()) return;

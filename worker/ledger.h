@@ -77,6 +77,7 @@ class Ledger {
   // Its master has proved that it owns these shards, in answer to a status that we sent.
   void grant(LinkId link, const LeaseGrant& grant);
   void started(Token token, WallTime started_at);
+  void progressed(Token token, Progress progress);
   void finished(Token token, AttemptResult result);
   // No new attempts; queued ones are given back, running ones finish.
   void drain();
@@ -102,8 +103,8 @@ class Ledger {
   // Failed: the results that waited are journalled again.
   void synced(std::uint64_t number, bool ok);
 
-  // Acks, starts and results, in sending order. An accepted ack is left out when its attempt's result goes
-  // along.
+  // Acks, starts, progress and results, in sending order. An accepted ack is left out when its attempt's
+  // result goes along.
   std::vector<Outgoing> take_outgoing(MonoTime now);
   // Results that are unanswered on their owner's link for `patience`, and those of `given_up` shards, whose
   // owner is out of reach: for another master's link, each time another one, which relays them.
@@ -135,6 +136,8 @@ class Ledger {
     std::list<TaskId>::iterator place;    // in queue_, while queued
     std::unique_ptr<Dispatch> successor;  // newer token, waits for this one's death
     bool killed = false;
+    std::unique_ptr<Progress> progress;  // the last word
+    bool progress_told = false;
   };
   struct Finished {
     ResultReport report;
@@ -155,6 +158,7 @@ class Ledger {
     std::size_t in_flight = 0;  // bytes reported and unacknowledged
     std::vector<Ack> acks;
     std::vector<Token> starts;
+    std::vector<Token> progress;  // of attempts that have said more than was told
   };
   using FinishedMap =
       std::unordered_multimap<TaskId, Finished>;  // a task's older tokens may wait beside newer ones
@@ -185,6 +189,7 @@ class Ledger {
   void queue_results_of(const std::array<bool, kShardCount>& shards);
   void send_acks(LinkId link, Link& peer, std::vector<Outgoing>& out);
   void send_starts(LinkId link, Link& peer, std::vector<Outgoing>& out);
+  void send_progress(LinkId link, Link& peer, std::vector<Outgoing>& out);
   void collect_results(LinkId link, Link& peer, MonoTime now, std::vector<ResultBatch>& batches);
   LinkId offer_link(const Finished& entry) const;
 

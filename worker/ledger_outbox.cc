@@ -101,6 +101,7 @@ std::vector<Ledger::Outgoing> Ledger::take_outgoing(MonoTime now) {
     collect_results(link, peer, now, results);  // first: it decides which acks are implied
     send_acks(link, peer, out);
     send_starts(link, peer, out);
+    send_progress(link, peer, out);
     for (ResultBatch& batch : results) out.push_back({link, std::move(batch)});
   }
   return out;
@@ -189,6 +190,19 @@ void Ledger::send_starts(LinkId link, Link& peer, std::vector<Outgoing>& out) {
   }
   append_in_batches<StartedBatch>(link, starts, out);
   peer.starts.clear();
+}
+
+void Ledger::send_progress(LinkId link, Link& peer, std::vector<Outgoing>& out) {
+  std::vector<ProgressReport> reports;
+  for (const Token& token : std::exchange(peer.progress, {})) {
+    const auto held = active_.find(token.task);
+    if (held == active_.end() || held->second.dispatch.token != token) continue;
+    Active& active = held->second;
+    if (active.progress_told || !active.progress || shards_[token.task.shard()].owner != link) continue;
+    active.progress_told = true;
+    reports.push_back({token, *active.progress});
+  }
+  append_in_batches<ProgressBatch>(link, reports, out);
 }
 
 }  // namespace ringmaster

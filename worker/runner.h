@@ -12,6 +12,8 @@ class RunnerHandler {
  public:
   virtual ~RunnerHandler() = default;
   virtual void on_attempt_started(Token token, WallTime started_at) = 0;
+  // How far it says that it is; the last one counts. At most a few times a second for each attempt.
+  virtual void on_attempt_progress(Token /*token*/, Progress /*progress*/) {}
   // Once for each start(); without on_attempt_started before when it could not start. Its process group is
   // dead and reaped by then.
   virtual void on_attempt_finished(Token token, AttemptResult result) = 0;

@@ -205,6 +205,11 @@ void WorkerNode::on_attempt_started(Token token, WallTime started_at) {
   schedule_flush();
 }
 
+void WorkerNode::on_attempt_progress(Token token, Progress progress) {
+  ledger_.progressed(token, std::move(progress));
+  schedule_flush();
+}
+
 void WorkerNode::on_attempt_finished(Token token, AttemptResult result) {
   ledger_.finished(token, std::move(result));
   start_attempts();

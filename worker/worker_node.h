@@ -70,6 +70,7 @@ class WorkerNode final : public LinkHandler, public RunnerHandler {
   void on_request(LinkId link, ApiRequest request, ApiResponder respond) override;
 
   void on_attempt_started(Token token, WallTime started_at) override;
+  void on_attempt_progress(Token token, Progress progress) override;
   void on_attempt_finished(Token token, AttemptResult result) override;
 
   const Ledger& ledger() const { return ledger_; }
@@ -87,6 +88,7 @@ class WorkerNode final : public LinkHandler, public RunnerHandler {
   void on(LinkId, ResultBatch) {}
   void on(LinkId, WorkerStatus) {}
   void on(LinkId, StartedBatch) {}
+  void on(LinkId, ProgressBatch) {}
   void on(LinkId, RelayedResults) {}
   void on(LinkId, RelayedAcks) {}
 

@@ -139,7 +139,9 @@ void SimRunner::start(Dispatch attempt) {
   running.end = std::make_unique<Timer>(daemon_);
   running.supervised = std::make_unique<Timer>(supervisor_);
   witness_.began(token, attempt.on_worker_lost, worker_, incarnation_);
-  bool fails = static_cast<double>(daemon_.random() % 1000) < fail_share * 1000;
+  Outcome end = Outcome::succeeded;
+  if (static_cast<double>(daemon_.random() % 1000) < fail_share * 1000) end = Outcome::failed;
+  if (daemon_.random() % 50 == 0) end = Outcome::released;
   // Most are short; some outlive the time after which a `running` mark is written, a few the verdicts on
   // workers.
   Duration takes = up_to(longest);
@@ -147,11 +149,14 @@ void SimRunner::start(Dispatch attempt) {
   if (daemon_.random() % 8 == 0) takes *= 6;
   if (const auto sleep = sleep_of(attempt)) {
     takes = *sleep;
-    fails = false;
+    end = Outcome::succeeded;
   }
   daemon_.post([this, token, at = running.started_at] { handler_->on_attempt_started(token, at); });
-  running.end->start(takes,
-                     [this, token, fails] { die(token, fails ? Outcome::failed : Outcome::succeeded); });
+  if (daemon_.random() % 8 == 0) {
+    daemon_.post(
+        [this, token] { handler_->on_attempt_progress(token, {.fraction = 0.5, .message = "half"}); });
+  }
+  running.end->start(takes, [this, token, end] { die(token, end); });
   if (leased && enforces_leases) watch_lease(running);
 }
 
@@ -193,6 +198,7 @@ void SimRunner::stop(Running& running, Duration takes, Outcome outcome) {
 void SimRunner::die(Token token, Outcome outcome) {
   const auto node = running_.extract(token.task);
   witness_.ended(token, worker_, incarnation_);
+  if (outcome == Outcome::released) witness_.gave_back(token);
   AttemptResult result;
   result.outcome = outcome;
   result.exit_code = outcome == Outcome::failed ? 1 : 0;

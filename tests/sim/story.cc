@@ -33,6 +33,9 @@ std::string tell_one(const ResultReport& r) {
 std::string tell_one(const Started& s) {
   return text(s.token);
 }
+std::string tell_one(const ProgressReport& p) {
+  return text(p.token) + " " + p.progress.message;
+}
 
 template <class Items>
 std::string tell_all(const std::string& what, const Items& items) {

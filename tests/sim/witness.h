@@ -27,6 +27,8 @@ class Witness {
   // A client was told that its cancel is committed: no further attempt of the task is made.
   void cancel_promised(TaskId id);
   void ended(const Token& token, const std::string& worker, Incarnation incarnation);
+  // That run had no effect, it says: it does not count as one of its task's.
+  void gave_back(const Token& token) { --runs_of_[token.task]; }
   void worker_died(const std::string& worker, Incarnation incarnation);
   // This life of a worker is told the epochs that its predecessors were told: nothing that it hears may begin
   // under a lower one.

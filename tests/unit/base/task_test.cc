@@ -1,5 +1,7 @@
 #include "base/task.h"
 
+#include <limits>
+
 #include <gtest/gtest.h>
 
 #include "base/result.h"
@@ -15,6 +17,19 @@ TEST(TaskState, NamesRoundTrip) {
   }
   EXPECT_EQ(to_string(TaskState::timed_out), "TIMED_OUT");
   EXPECT_EQ(parse_task_state("succeeded"), std::nullopt);
+}
+
+TEST(Progress, IsBoundedWhateverAnAttemptWrites) {
+  const auto fraction = [](double given) { return bounded({given, "", {}}).fraction; };
+  EXPECT_EQ(fraction(-1), 0);
+  EXPECT_EQ(fraction(std::numeric_limits<double>::quiet_NaN()), 0);
+  EXPECT_EQ(fraction(0.4), 0.4);
+  EXPECT_EQ(fraction(40), 1);
+  Progress told;
+  told.message = std::string(255, 'x') + "\xC3\xA4";
+  EXPECT_EQ(bounded(told).message, std::string(255, 'x')) << "no half of a character";
+  told.message = "\xFF";
+  EXPECT_EQ(bounded(told).message, "\xEF\xBF\xBD");
 }
 
 TEST(OnWorkerLost, NamesRoundTrip) {

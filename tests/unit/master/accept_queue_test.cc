@@ -23,7 +23,7 @@ class AcceptQueues : public ::testing::Test {
   std::size_t submit(std::size_t tasks = 1) {
     const std::size_t number = ids_.size();
     ids_.emplace_back();
-    queue_.submit(std::vector<NewTask>(tasks), [this, number](Result<ApiReply> reply) {
+    queue_.submit({std::vector<NewTask>(tasks)}, [this, number](Result<ApiReply> reply) {
       said_.push_back(reply ? "ids" : std::string(to_string(reply.error().code)));
       if (reply) ids_[number] = std::get<SubmitReply>(std::move(*reply)).ids;
     });
@@ -34,7 +34,7 @@ class AcceptQueues : public ::testing::Test {
     ids_.emplace_back();
     std::vector<NewTask> tasks(keys.size());
     for (std::size_t i = 0; i < keys.size(); ++i) tasks[i].idempotency_key = keys[i];
-    queue_.submit(std::move(tasks), [this, number](Result<ApiReply> reply) {
+    queue_.submit({std::move(tasks)}, [this, number](Result<ApiReply> reply) {
       said_.push_back(reply ? "ids" : reply.error().field + " " + std::string(to_string(reply.error().code)));
       if (reply) ids_[number] = std::get<SubmitReply>(std::move(*reply)).ids;
     });
@@ -228,7 +228,7 @@ TEST_F(AcceptQueues, IsBoundedInBytesToo) {
   const auto respond = [&](Result<ApiReply> reply) {
     said_.push_back(std::string(to_string(reply.error().code)));
   };
-  for (; said_.empty() && taken < 1'000; ++taken) queue_.submit({big}, respond);
+  for (; said_.empty() && taken < 1'000; ++taken) queue_.submit({{big}}, respond);
   EXPECT_THAT(said_, ElementsAre("resource_exhausted"));
   EXPECT_LT(taken, 300);
 }
@@ -281,6 +281,24 @@ TEST_F(AcceptQueues, AKeyWithAnotherPayloadIsRefusedAndNamed) {
   fates[1] = {TaskId{4711}, false};
   store_.answer_keyed(fates);
   EXPECT_THAT(said_, ElementsAre("1 accepted", "tasks[1].idempotency_key key_reused"));
+}
+
+TEST_F(AcceptQueues, WhereEachIsAnsweredAReusedKeyIsARefusalAmongIds) {
+  SubmitReply reply;
+  SubmitRequest request{.tasks = std::vector<NewTask>(2), .each = true};
+  request.tasks[0].idempotency_key = "a";
+  request.tasks[1].idempotency_key = "b";
+  queue_.submit(std::move(request),
+                [&](Result<ApiReply> answer) { reply = std::get<SubmitReply>(answer.value()); });
+  const TaskId first = store_.keyed.front().rows.front().id;
+  auto fates = all_inserted();
+  fates[1] = {TaskId{4711}, false};
+  store_.answer_keyed(fates);
+  EXPECT_THAT(reply.ids, ElementsAre(first, TaskId{}));
+  ASSERT_THAT(reply.refused, SizeIs(1));
+  EXPECT_EQ(reply.refused[0].index, 1u);
+  EXPECT_EQ(reply.refused[0].error.code, ErrorCode::key_reused);
+  EXPECT_EQ(reply.refused[0].error.field, "idempotency_key");
 }
 
 TEST_F(AcceptQueues, RequestsWithAndWithoutKeysGoInBatchesOfTheirOwn) {

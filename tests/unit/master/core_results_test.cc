@@ -67,6 +67,45 @@ TEST(SchedulerCoreResults, APermanentFailureIsNotRetried) {
   ASSERT_THAT(h.last.completions, SizeIs(1));
 }
 
+TEST(SchedulerCoreResults, AReleasedAttemptRunsAgainWhateverItsPolicyAndCountsForNothing) {
+  for (const auto policy : {OnWorkerLost::rerun, OnWorkerLost::rerun_after_lease, OnWorkerLost::fail}) {
+    Dispatched h(
+        {.retry = {.max_attempts = 1, .backoff = std::chrono::seconds(2)}, .on_worker_lost = policy});
+    h.report(h.w1, h.token, Outcome::released);
+    h.take();
+    ASSERT_THAT(h.last.retries, SizeIs(1));
+    const Retry& retry = h.last.retries[0];
+    EXPECT_EQ(retry.next_attempt, 2);
+    EXPECT_EQ(retry.failures, 0);
+    EXPECT_EQ(retry.crashes, 0);
+    EXPECT_EQ(retry.run_at, h.now.wall + std::chrono::seconds(2)) << "its worker stays: not in a circle";
+  }
+}
+
+TEST(SchedulerCoreResults, WhatADrainingWorkerReleasesRunsElsewhereAtOnce) {
+  Dispatched h({.retry = {.max_attempts = 1, .backoff = std::chrono::seconds(2)}});
+  h.core.on_message(h.w1, WorkerStatus{.credit_limit = 0, .draining = true}, h.now);
+  h.report(h.w1, h.token, Outcome::released);
+  h.take();
+  ASSERT_THAT(h.last.retries, SizeIs(1));
+  EXPECT_EQ(h.last.retries[0].run_at, h.now.wall);
+}
+
+TEST(SchedulerCoreResults, TheLatestProgressOfTheRunningAttemptIsShown) {
+  Dispatched h;
+  const auto tell = [&](Token token, double fraction, std::string message) {
+    h.core.on_message(h.w1, ProgressBatch{{{token, {fraction, std::move(message), h.now.wall}}}}, h.now);
+    return h.core.live(h.id)->progress;
+  };
+  EXPECT_FALSE(tell(h.token, 0.1, "too early")) << "it has not started";
+  h.core.on_message(h.w1, StartedBatch{{{h.token, h.now.wall}}}, h.now);
+  EXPECT_EQ(tell(h.token, 0.25, "a quarter")->message, "a quarter");
+  EXPECT_EQ(tell(h.token, 7, "all")->fraction, 1) << "bounded, whoever says it";
+  Token other = h.token;
+  ++other.attempt;
+  EXPECT_EQ(tell(other, 0.5, "of another attempt")->message, "all");
+}
+
 TEST(SchedulerCoreResults, AResultOfATaskNotInMemoryIsJudgedByTheStore) {
   CoreHarness h;
   h.own_all();

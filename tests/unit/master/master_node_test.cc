@@ -131,6 +131,25 @@ TEST_F(MasterNodes, RefusesABadTaskWithItsFieldAndTakesNothingOfTheRequest) {
   EXPECT_TRUE(database_.tasks().empty());
 }
 
+TEST_F(MasterNodes, AnswersForEachTaskWhereThatIsAsked) {
+  start_and_own();
+  NewTask bad = noop(), keyed = noop(), other = noop(R"({"fail": true})");
+  bad.priority = 12;
+  keyed.idempotency_key = other.idempotency_key = "a";
+  const auto reply =
+      call<SubmitReply>(SubmitRequest{.tasks = {noop(), bad, keyed, other, noop()}, .each = true});
+  ASSERT_TRUE(reply);
+  ASSERT_EQ(reply->ids.size(), 5u);
+  ASSERT_EQ(reply->refused.size(), 2u);
+  EXPECT_EQ(reply->refused[0].index, 1u);
+  EXPECT_EQ(reply->refused[0].error.field, "priority");
+  EXPECT_EQ(reply->refused[1].index, 3u);
+  EXPECT_EQ(reply->refused[1].error.code, ErrorCode::key_reused);
+  for (const std::size_t i : {0u, 2u, 4u}) EXPECT_TRUE(database_.tasks().contains(reply->ids[i])) << i;
+  for (const std::size_t i : {1u, 3u}) EXPECT_EQ(reply->ids[i], TaskId{}) << i;
+  EXPECT_EQ(database_.tasks().size(), 3u);
+}
+
 TEST_F(MasterNodes, IsUnavailableUntilItOwnsShards) {
   start();
   const auto reply = call<SubmitReply>(SubmitRequest{{noop()}}, seconds(1));

@@ -98,7 +98,7 @@ TEST(MessageCodec, NumbersAreThoseOfTheDocument) {
       {Announce{}, 16},     {DispatchBatch{}, 17}, {ResultAckBatch{}, 18}, {KillBatch{}, 19},
       {MasterStatus{}, 20}, {Inventory{}, 32},     {AckBatch{}, 33},       {ResultBatch{}, 34},
       {WorkerStatus{}, 35}, {StartedBatch{}, 36},  {LeaseGrant{}, 21},     {RelayedResults{}, 48},
-      {RelayedAcks{}, 49}};
+      {RelayedAcks{}, 49},  {ProgressBatch{}, 37}};
   ASSERT_EQ(messages.size(), std::variant_size_v<Message>);
   for (const auto& [message, type] : messages) {
     EXPECT_EQ(number(type_of(message)), type);
@@ -158,7 +158,7 @@ TEST(MessageCodec, ValuesOutOfRangeAreErrors) {
   dispatches.add_items()->set_on_worker_lost(static_cast<wire::OnWorkerLost>(3));
   EXPECT_TRUE(refused(FrameType::dispatch_batch, dispatches));
   wire::ResultBatch results;
-  results.add_items()->mutable_result()->set_outcome(static_cast<wire::Outcome>(5));
+  results.add_items()->mutable_result()->set_outcome(static_cast<wire::Outcome>(6));
   EXPECT_TRUE(refused(FrameType::result_batch, results));
   wire::Inventory inventory;
   inventory.add_held()->set_state(static_cast<wire::HeldState>(3));

@@ -57,9 +57,14 @@ template <class Fn> void fields(TaskRow& v, Fn fn) {
   fn(v.id, v.task, v.rank, v.run_at, v.created_at, v.attempt, v.failures, v.crashes, v.state, v.worker,
      v.worker_incarnation, v.epoch, v.started_at, v.cancel_requested);
 }
-template <class Fn> void fields(TaskView& v, Fn fn) { fn(v.row, v.finished_at, v.result, v.attempts, v.late); }
-template <class Fn> void fields(SubmitRequest& v, Fn fn) { fn(v.tasks); }
-template <class Fn> void fields(SubmitReply& v, Fn fn) { fn(v.ids); }
+template <class Fn> void fields(Progress& v, Fn fn) { fn(v.fraction, v.message, v.at); }
+template <class Fn> void fields(ProgressReport& v, Fn fn) { fn(v.token, v.progress); }
+template <class Fn> void fields(ProgressBatch& v, Fn fn) { fn(v.items); }
+template <class Fn> void fields(Error& v, Fn fn) { fn(v.code, v.message, v.field); }
+template <class Fn> void fields(SubmitReply::Refusal& v, Fn fn) { fn(v.index, v.error); }
+template <class Fn> void fields(TaskView& v, Fn fn) { fn(v.row, v.finished_at, v.result, v.attempts, v.late, v.progress); }
+template <class Fn> void fields(SubmitRequest& v, Fn fn) { fn(v.tasks, v.each); }
+template <class Fn> void fields(SubmitReply& v, Fn fn) { fn(v.ids, v.refused); }
 template <class Fn> void fields(GetRequest& v, Fn fn) { fn(v.id, v.wait, v.forwarded); }
 template <class Fn> void fields(GetReply& v, Fn fn) { fn(v.view); }
 template <class Fn> void fields(WaitRequest& v, Fn fn) { fn(v.ids, v.wait, v.forwarded); }
@@ -153,13 +158,15 @@ class RandomValues {
   void fill(Duration& value) { value = Duration(make<std::int64_t>()); }
   void fill(WallTime& value) { value = from_unix_micros(make<std::int64_t>()); }
   void fill(MonoTime& value) { value = MonoTime(Duration(make<std::int64_t>())); }
+  void fill(ErrorCode& v) { v = static_cast<ErrorCode>(below(12)); }
   void fill(ControlAction& v) { pick(v, {ControlAction::cancel, ControlAction::release}); }
   void fill(OnWorkerLost& v) {
     pick(v, {OnWorkerLost::rerun, OnWorkerLost::rerun_after_lease, OnWorkerLost::fail});
   }
   void fill(Routing& v) { pick(v, {Routing::bounded, Routing::strict}); }
   void fill(Outcome& v) {
-    pick(v, {Outcome::succeeded, Outcome::failed, Outcome::timed_out, Outcome::cancelled, Outcome::lost});
+    pick(v, {Outcome::succeeded, Outcome::failed, Outcome::timed_out, Outcome::cancelled, Outcome::lost,
+             Outcome::released});
   }
   void fill(ResultFate& v) { pick(v, {ResultFate::recorded, ResultFate::stale}); }
   void fill(HeldState& v) { pick(v, {HeldState::queued, HeldState::running, HeldState::finished}); }
@@ -180,6 +187,12 @@ class RandomValues {
   void fill(std::vector<T>& value) {
     value.resize(below(5));
     for (auto& item : value) fill(item);
+  }
+  // Of one of the ids.
+  void fill(SubmitReply& v) {
+    fill(v.ids);
+    if (!v.ids.empty()) fill(v.refused);
+    for (SubmitReply::Refusal& refusal : v.refused) refusal.index %= v.ids.size();
   }
   template <class T>
     requires std::is_aggregate_v<T>

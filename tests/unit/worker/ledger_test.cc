@@ -218,6 +218,27 @@ TEST_F(Ledgers, ADeposedMasterKillsNothing) {
   EXPECT_THAT(ledger_.take_kills(), ElementsAre(token(1, kShard)));
 }
 
+TEST_F(Ledgers, TheOwnerHearsTheLastProgressOfARunningAttemptOnce) {
+  const auto progress = [&](LinkId link) {
+    std::vector<std::string> told;
+    for (const auto& item : flush<ProgressBatch>(link)) told.push_back(item.progress.message);
+    return told;
+  };
+  announce(kA, 1);
+  dispatch(kA, {work(token(1, kShard))});
+  start_all();
+  ledger_.progressed(token(1, kShard), {.fraction = 0.1, .message = "one"});
+  ledger_.progressed(token(1, kShard), {.fraction = 0.2, .message = "two"});
+  ledger_.progressed(token(2, kShard), {.fraction = 0.2, .message = "of another"});
+  EXPECT_THAT(progress(kA), ElementsAre("two"));
+  EXPECT_THAT(progress(kA), IsEmpty());
+  ledger_.progressed(token(1, kShard), {.fraction = 0.3, .message = "three"});
+  announce(kB, 2);
+  EXPECT_THAT(progress(kA), IsEmpty()) << "its owner has changed";
+  ledger_.progressed(token(1, kShard), {.fraction = 0.4, .message = "four"});
+  EXPECT_THAT(progress(kB), ElementsAre("four"));
+}
+
 TEST_F(Ledgers, DrainingGivesQueuedOnesBackAndFinishesTheRest) {
   announce(kA, 1);
   dispatch(kA, {work(token(1, kShard)), work(token(2, kShard)), work(token(3, kShard))});
