@@ -3,27 +3,53 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include <glog/logging.h>
+
 namespace ringmaster {
 
-ServeCommand::ServeCommand(CLI::App& app, Settings& settings, const std::string& description)
-    : settings_(settings) {
-  CLI::App* command = app.add_subcommand("serve", description);
-  command->add_option("--config", config_, "YAML file with settings");
-  command->add_flag("--check-config", check_config_, "show each effective value and its origin, then end");
+ServeCommand::ServeCommand(CLI::App& app, Settings& settings, const std::string& description,
+                           const std::string& name)
+    : settings_(settings), command_(app.add_subcommand(name, description)) {
+  command_->add_option("--config", config_, "YAML file with settings");
+  command_->add_flag("--check-config", check_config_, "show each effective value and its origin, then end");
   for (const Setting& setting : settings.declared()) {
-    const auto set = [this, name = setting.name](const std::string& value) {
-      if (auto taken = settings_.set_flag(name, value); !taken && !bad_flag_) bad_flag_ = taken.error();
+    const auto set = [this, key = setting.name](const std::string& value) {
+      flags_.emplace_back(key, value);
+      if (auto taken = settings_.set_flag(key, value); !taken && !bad_flag_) bad_flag_ = taken.error();
     };
-    command->add_option_function<std::string>(Settings::flag_of(setting.name), set, setting.description);
+    command_->add_option_function<std::string>(Settings::flag_of(setting.name), set, setting.description);
   }
 }
 
 Result<> ServeCommand::load() {
   if (bad_flag_) return std::unexpected(*bad_flag_);
+  return load(settings_);
+}
+
+Result<> ServeCommand::load(Settings& into) const {
   if (!config_.empty()) {
-    if (auto loaded = settings_.load_file(config_); !loaded) return loaded;
+    if (auto loaded = into.load_file(config_); !loaded) return loaded;
   }
-  return settings_.load_environment([](const char* name) -> const char* { return std::getenv(name); });
+  return into.load_environment([](const char* name) -> const char* { return std::getenv(name); });
+}
+
+Result<Settings> ServeCommand::reload() {
+  Settings again(settings_.declared());
+  for (const auto& [name, value] : flags_) {
+    if (auto taken = again.set_flag(name, value); !taken) return std::unexpected(taken.error());
+  }
+  if (auto loaded = load(again); !loaded) return std::unexpected(loaded.error());
+  const auto before = settings_.describe(), after = again.describe();
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    if (before[i].value == after[i].value) continue;
+    if (settings_.declared()[i].live) {
+      LOG(INFO) << after[i].name << " is " << after[i].value << " now (" << after[i].origin << ")";
+    } else {
+      LOG(WARNING) << after[i].name << " has changed (" << after[i].origin
+                   << "): it takes a restart to be in force";
+    }
+  }
+  return again;
 }
 
 void ServeCommand::print() const {

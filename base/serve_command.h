@@ -1,9 +1,12 @@
-// ServeCommand: the `serve` command of a daemon. Each declared setting is a flag; --config names a file,
+// ServeCommand: the command that runs a daemon, `serve` by default. Each declared setting is a flag; --config
+// names a file,
 // --check-config shows what is in force and where it comes from.
 #pragma once
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -14,15 +17,24 @@ namespace ringmaster {
 class ServeCommand {
  public:
   // Both outlive this.
-  ServeCommand(CLI::App& app, Settings& settings, const std::string& description);
+  ServeCommand(CLI::App& app, Settings& settings, const std::string& description,
+               const std::string& name = "serve");
+  bool parsed() const { return command_->parsed(); }
 
   // After parsing: the flags, the file, the environment. Errors: invalid_argument.
   Result<> load();
+  // The same sources, read again: what they say now. Logs each change, and which of them need a restart.
+  // Errors: invalid_argument; nothing has changed then.
+  Result<Settings> reload();
   bool check_only() const { return check_config_; }
   void print() const;  // each effective value and its origin, on stdout
 
  private:
+  Result<> load(Settings& into) const;
+
   Settings& settings_;
+  CLI::App* command_ = nullptr;
+  std::vector<std::pair<std::string, std::string>> flags_;
   std::string config_;
   bool check_config_ = false;
   std::optional<Error> bad_flag_;

@@ -32,7 +32,12 @@ struct Setting {
   std::string description;    // one line
   std::int64_t min = 0;       // of integers and sizes (bytes)
   std::int64_t max = std::numeric_limits<std::int64_t>::max();
+  bool live = false;  // SIGHUP changes it in a running daemon
 };
+inline Setting live(Setting setting) {
+  setting.live = true;
+  return setting;
+}
 
 // text and address: string; integer and size: number.
 using SettingValue = std::variant<std::string, std::int64_t, Duration, bool, std::vector<std::string>>;

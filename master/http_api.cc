@@ -7,11 +7,12 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "base/api_json.h"
 #include "base/task_json.h"
+#include "master/http_json.h"
+#include "master/http_submission.h"
 
 namespace ringmaster {
 namespace {
@@ -20,79 +21,7 @@ namespace json = boost::json;
 
 using CallOrProblem = std::expected<HttpCall, HttpProblem>;
 
-constexpr std::size_t kMaxJsonDepth = 32;
 constexpr std::uint32_t kMaxPageLimit = 1000;
-constexpr std::size_t kMaxTasksPerRequest = 10'000;
-
-std::unexpected<HttpProblem> refuse(std::string detail, std::string field) {
-  const Error error{ErrorCode::invalid_argument, std::move(detail), std::move(field)};
-  return std::unexpected(problem_of(error, true));
-}
-
-Result<NewTask> read_task(const json::value& value) {
-  if (!value.is_object()) return fail(ErrorCode::invalid_argument, "A task is a JSON object.");
-  auto task = new_task_from_json(value.get_object());
-  if (!task) return task;
-  if (auto valid = validate(*task); !valid) return std::unexpected(valid.error());
-  return task;
-}
-
-std::expected<json::value, HttpProblem> parse_body(std::string_view body) {
-  json::parse_options options;
-  options.max_depth = kMaxJsonDepth;
-  boost::system::error_code error;
-  json::value value = json::parse({body.data(), body.size()}, error, {}, options);
-  if (error)
-    return std::unexpected(http_problem(400, "The body is not valid JSON: " + error.message() + "."));
-  return value;
-}
-
-// The header's key is that of a single task; each of an array gets one of its own.
-std::expected<void, HttpProblem> give_keys(std::string_view key, bool single, std::vector<NewTask>& tasks) {
-  if (key.empty()) return {};
-  for (std::size_t i = 0; i < tasks.size(); ++i) {
-    if (!tasks[i].idempotency_key.empty())
-      return refuse("The key is in the header already: leave idempotency_key out.", "idempotency_key");
-    tasks[i].idempotency_key = std::string(key) + (single ? "" : "/" + std::to_string(i));
-    if (auto valid = validate(tasks[i]); !valid) return refuse(valid.error().message, "Idempotency-Key");
-  }
-  return {};
-}
-
-CallOrProblem read_submission(std::string_view body, std::string_view key) {
-  const auto value = parse_body(body);
-  if (!value) return std::unexpected(value.error());
-
-  HttpCall call;
-  call.single = value->is_object();
-  SubmitRequest request;
-  if (call.single) {
-    auto task = read_task(*value);
-    if (!task) return std::unexpected(problem_of(task.error(), false));
-    request.tasks.push_back(std::move(*task));
-  } else {
-    const json::array* items = value->if_array();
-    if (items == nullptr) return refuse("The body is one task (an object) or an array of tasks.", {});
-    if (items->empty() || items->size() > kMaxTasksPerRequest) {
-      return refuse(
-          "One request takes 1 to 10,000 tasks; this one has " + std::to_string(items->size()) + ".", {});
-    }
-    request.tasks.reserve(items->size());
-    for (std::size_t i = 0; i < items->size(); ++i) {
-      auto task = read_task((*items)[i]);
-      if (!task) {
-        Error at = task.error();
-        at.field = "[" + std::to_string(i) + "]" + (at.field.empty() ? "" : "." + at.field);
-        return std::unexpected(problem_of(at, false));
-      }
-      request.tasks.push_back(std::move(*task));
-    }
-  }
-  if (auto given = give_keys(key, call.single, request.tasks); !given) return std::unexpected(given.error());
-  call.keyed = !request.tasks.front().idempotency_key.empty();
-  call.request = std::move(request);
-  return call;
-}
 
 std::expected<TaskId, HttpProblem> read_id(const HttpRoute& route) {
   if (const auto id = parse_task_id(route.id)) return *id;
@@ -109,13 +38,13 @@ CallOrProblem read_get(const HttpRoute& route) {
     if (*wait > kMaxHttpWait) return refuse("A wait is at most 60s.", name);
     request.wait = *wait;
   }
-  return HttpCall{request, false, *id};
+  return HttpCall{.request = request, .id = *id};
 }
 
 CallOrProblem read_explain(const HttpRoute& route) {
   const auto id = read_id(route);
   if (!id) return std::unexpected(id.error());
-  return HttpCall{ExplainRequest{*id, false}, false, *id};
+  return HttpCall{.request = ExplainRequest{*id, false}, .id = *id};
 }
 
 CallOrProblem read_control(const HttpRoute& route, std::string_view body, ControlAction action) {
@@ -132,7 +61,7 @@ CallOrProblem read_control(const HttpRoute& route, std::string_view body, Contro
       return refuse("Unknown field " + field + ": a " + name + " takes none.", field);
     }
   }
-  return HttpCall{ControlRequest{*id, action, false}, false, *id};
+  return HttpCall{.request = ControlRequest{*id, action, false}, .id = *id};
 }
 
 std::expected<void, HttpProblem> read_states(std::string_view text, std::vector<TaskState>& states) {
@@ -161,18 +90,37 @@ std::expected<void, HttpProblem> read_number(const std::string& name, const std:
   return refuse("This is a number from " + std::to_string(least) + " to " + std::to_string(most) + ".", name);
 }
 
+// `true`, `false`, or nothing, which is true.
+std::expected<void, HttpProblem> read_switch(const std::string& name, const std::string& text, bool& on) {
+  on = text.empty() || text == "true";
+  if (on || text == "false") return {};
+  return refuse("This is true or false.", name);
+}
+
+CallOrProblem read_readiness(const HttpRoute& route) {
+  HttpCall call{ClusterRequest{}};
+  for (const auto& [name, text] : route.query) {
+    if (auto read = read_switch(name, text, call.verbose); !read) return std::unexpected(read.error());
+  }
+  return call;
+}
+
 CallOrProblem read_log_request(const HttpRoute& route) {
   const auto id = read_id(route);
   if (!id) return std::unexpected(id.error());
   LogRequest request{.id = *id};
+  bool follow = false, limited = false;
   for (const auto& [name, text] : route.query) {
     std::expected<void, HttpProblem> read;
+    if (name == "follow") read = read_switch(name, text, follow);
+    limited |= name == "limit";
     if (name == "attempt") read = read_number<Attempt>(name, text, 1, INT32_MAX, request.attempt);
     if (name == "offset") read = read_number<std::uint64_t>(name, text, 0, INT64_MAX, request.offset);
     if (name == "limit") read = read_number<std::uint32_t>(name, text, 1, kMaxLogBytes, request.limit);
     if (!read) return std::unexpected(read.error());
   }
-  return HttpCall{request, false, *id};
+  if (follow && limited) return refuse("What is followed has no limit: leave it out.", "limit");
+  return HttpCall{.request = request, .id = *id, .follow = follow};
 }
 
 // `team=data`: one label more that tasks must have.
@@ -213,26 +161,6 @@ CallOrProblem read_list(const HttpRoute& route) {
   }
   if (!labels.empty()) request.labels = json::serialize(labels);
   return HttpCall{std::move(request)};
-}
-
-HttpReply json_reply(const json::value& value, unsigned status = 200) {
-  HttpReply reply;
-  reply.status = status;
-  reply.body = json::serialize(value) + "\n";
-  return reply;
-}
-
-HttpReply created(const SubmitReply& answer, bool single) {
-  if (single && answer.ids.size() == 1) {
-    const std::string id = to_string(answer.ids.front());
-    HttpReply reply = json_reply(json::object{{"id", id}}, 201);
-    reply.location = "/v1/tasks/" + id;
-    return reply;
-  }
-  json::array ids;
-  ids.reserve(answer.ids.size());
-  for (const TaskId id : answer.ids) ids.emplace_back(to_string(id));
-  return json_reply(json::object{{"ids", std::move(ids)}}, 201);
 }
 
 // Serialised task by task, so that a page of large specs stays bounded.
@@ -276,16 +204,28 @@ HttpReply output(const LogReply& log) {
   return reply;
 }
 
-HttpReply readiness(const ClusterReply& cluster) {
-  std::string missing;
-  const auto need = [&](bool there, const char* what) {
-    if (!there) missing += (missing.empty() ? "" : "; ") + std::string(what);
+HttpReply readiness(const ClusterReply& cluster, bool verbose) {
+  struct Check {
+    std::string_view name, missing;
+    bool ok;
   };
-  need(cluster.store_up, "the database cannot be reached");
-  need(cluster.registry_up, "the registry cannot be reached");
-  need(cluster.shards_owned > 0, "this master owns no shard yet");
-  if (!missing.empty()) return reply_of(http_problem(503, "Not ready: " + missing + "."));
-  return json_reply(json::object{{"ready", true}, {"shards_owned", cluster.shards_owned}});
+  const Check checks[] = {{"database", "the database cannot be reached", cluster.store_up},
+                          {"registry", "the registry cannot be reached", cluster.registry_up},
+                          {"shards", "this master owns no shard yet", cluster.shards_owned > 0}};
+  std::string missing;
+  json::array each;
+  for (const Check& check : checks) {
+    if (!check.ok) missing += (missing.empty() ? "" : ", ") + std::string(check.missing);
+    json::object item{{"name", check.name}, {"ok", check.ok}};
+    if (!check.ok) item["detail"] = check.missing;
+    each.push_back(std::move(item));
+  }
+  json::object members;
+  if (verbose) members["checks"] = std::move(each);
+  if (!missing.empty()) return reply_of(http_problem(503, "Not ready: " + missing + "."), std::move(members));
+  members["ready"] = true;
+  members["shards_owned"] = cluster.shards_owned;
+  return json_reply(members);
 }
 
 }  // namespace
@@ -300,6 +240,8 @@ std::expected<HttpCall, HttpProblem> call_of(const HttpRoute& route, std::string
   switch (route.operation) {
     case HttpOperation::submit_tasks:
       return read_submission(body, idempotency_key);
+    case HttpOperation::submit_batch:
+      return read_batch(body, idempotency_key);
     case HttpOperation::get_task:
       return read_get(route);
     case HttpOperation::list_tasks:
@@ -319,9 +261,11 @@ std::expected<HttpCall, HttpProblem> call_of(const HttpRoute& route, std::string
     case HttpOperation::list_masters:
       return HttpCall{MastersRequest{}};
     case HttpOperation::show_cluster:
-    case HttpOperation::readyz:
       return HttpCall{ClusterRequest{}};
+    case HttpOperation::readyz:
+      return read_readiness(route);
     case HttpOperation::livez:
+    case HttpOperation::openapi:
     case HttpOperation::metrics:
       break;
   }
@@ -329,11 +273,14 @@ std::expected<HttpCall, HttpProblem> call_of(const HttpRoute& route, std::string
 }
 
 HttpReply reply_to(const HttpRoute& route, const HttpCall& call, const Result<ApiReply>& answer) {
-  if (!answer) return reply_of(problem_of(answer.error(), route.repeatable() || call.keyed));
+  if (!answer) return reply_of(problem_of(answer.error(), route.repeatable() || !call.key.empty()));
   if (answer->index() != call.request.index()) {
     return reply_of(http_problem(500, "The service answered another question."));
   }
-  if (const auto* submit = std::get_if<SubmitReply>(&*answer)) return created(*submit, call.single);
+  if (const auto* submit = std::get_if<SubmitReply>(&*answer)) {
+    return route.operation == HttpOperation::submit_batch ? outcomes(*submit, call)
+                                                          : created(*submit, call.single);
+  }
   if (const auto* get = std::get_if<GetReply>(&*answer)) return json_reply(task_view_to_json(get->view));
   if (const auto* list = std::get_if<ListReply>(&*answer)) return page(*list);
   if (const auto* control = std::get_if<ControlReply>(&*answer)) {
@@ -349,7 +296,8 @@ HttpReply reply_to(const HttpRoute& route, const HttpCall& call, const Result<Ap
   if (const auto* masters = std::get_if<MastersReply>(&*answer))
     return named_array("masters", masters->masters);
   if (const auto* cluster = std::get_if<ClusterReply>(&*answer)) {
-    return route.operation == HttpOperation::readyz ? readiness(*cluster) : json_reply(to_json(*cluster));
+    return route.operation == HttpOperation::readyz ? readiness(*cluster, call.verbose)
+                                                    : json_reply(to_json(*cluster));
   }
   return reply_of(http_problem(500, "The service's answer has no HTTP form."));
 }

@@ -4,8 +4,10 @@
 
 #include <cstddef>
 #include <expected>
+#include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/api.h"
 #include "master/http_problem.h"
@@ -22,14 +24,20 @@ struct HttpCall {
   ApiRequest request;
   bool single = false;  // submit_tasks: the body was one object, so the answer is one id
   TaskId id{};          // the task that it is about, where the route has one
-  bool keyed = false;   // submit_tasks: with idempotency keys, so that it may be repeated
+  // Submissions: the first task's idempotency key and its namespace; empty: without, and not to be repeated.
+  std::string key;
+  // submit_batch: where in the body the tasks of the request stood, and the items that could not be read.
+  std::vector<std::size_t> places;
+  std::vector<SubmitReply::Refusal> refused;
+  bool follow = false;   // read_log: until the attempt is over
+  bool verbose = false;  // readyz: each check
 
   Duration wait() const;  // how long the service may take by request: a long poll's wait, else 0
 };
 
-// Routes that the service answers: all but livez and metrics. Of `body`, submit_tasks reads its tasks;
-// cancel_task and release_task take none or an empty object; GET ignores it. Problems name the field at
-// fault, in an array with its position: `[3].priority`.
+// Routes that the service answers: all but livez, metrics and openapi. Of `body`, submissions read their
+// tasks; cancel_task and release_task take none or an empty object; GET ignores it. Problems name the field
+// at fault, in an array with its position: `[3].priority`.
 std::expected<HttpCall, HttpProblem> call_of(const HttpRoute& route, std::string_view body,
                                              std::string_view idempotency_key = {});
 

@@ -108,7 +108,7 @@ HttpProblem http_problem(unsigned status, std::string detail, std::string field)
   return problem;
 }
 
-HttpReply reply_of(const HttpProblem& problem) {
+HttpReply reply_of(const HttpProblem& problem, boost::json::object members) {
   boost::json::object body{{"type", "urn:ringmaster:problem:" + problem.code},
                            {"title", reason_of(problem.status)},
                            {"status", problem.status},
@@ -116,6 +116,7 @@ HttpReply reply_of(const HttpProblem& problem) {
                            {"code", problem.code},
                            {"retryable", problem.retryable}};
   if (!problem.field.empty()) body["field"] = problem.field;
+  for (auto& [name, value] : members) body[name] = std::move(value);
   HttpReply reply;
   reply.status = problem.status;
   reply.content_type = "application/problem+json";

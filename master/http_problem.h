@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include <boost/json/object.hpp>
+
 #include "base/result.h"
 
 namespace ringmaster {
@@ -40,7 +42,8 @@ HttpProblem problem_of(const Error& error, bool repeatable);
 HttpProblem http_problem(unsigned status, std::string detail, std::string field = {});
 
 // application/problem+json with type, title, status, detail, code, retryable and, if there is one, field.
-HttpReply reply_of(const HttpProblem& problem);
+// `members`: more of them.
+HttpReply reply_of(const HttpProblem& problem, boost::json::object members = {});
 
 // The reason phrase of a status, as RFC 9110 has it.
 std::string_view reason_of(unsigned status);

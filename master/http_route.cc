@@ -22,11 +22,12 @@ struct Endpoint {
 
 constexpr std::array<Endpoint, kHttpOperations> kEndpoints{{
     {HttpOperation::submit_tasks, "POST", "/v1/tasks", ""},
+    {HttpOperation::submit_batch, "POST", "/v1/tasks:batch", ""},
     {HttpOperation::list_tasks, "GET", "/v1/tasks",
      " namespace group kind state label created_from created_before page_token limit "},
     {HttpOperation::get_task, "GET", "/v1/tasks/*", " wait "},
     {HttpOperation::explain_task, "GET", "/v1/tasks/*:explain", ""},
-    {HttpOperation::read_log, "GET", "/v1/tasks/*/log", " attempt offset limit "},
+    {HttpOperation::read_log, "GET", "/v1/tasks/*/log", " attempt offset limit follow "},
     {HttpOperation::cancel_task, "POST", "/v1/tasks/*:cancel", ""},
     {HttpOperation::release_task, "POST", "/v1/tasks/*:release", ""},
     {HttpOperation::list_groups, "GET", "/v1/groups", ""},
@@ -34,8 +35,9 @@ constexpr std::array<Endpoint, kHttpOperations> kEndpoints{{
     {HttpOperation::list_masters, "GET", "/v1/masters", ""},
     {HttpOperation::show_cluster, "GET", "/v1/cluster", ""},
     {HttpOperation::livez, "GET", "/livez", ""},
-    {HttpOperation::readyz, "GET", "/readyz", ""},
+    {HttpOperation::readyz, "GET", "/readyz", " verbose "},
     {HttpOperation::metrics, "GET", "/metrics", ""},
+    {HttpOperation::openapi, "GET", "/v1/openapi.json", ""},
 }};
 
 // What stands for the endpoint's `*`, empty if it has none; nothing if the path is another.
@@ -97,9 +99,9 @@ HttpProblem wrong_method(std::string_view method, const std::vector<const Endpoi
 
 std::string_view to_string(HttpOperation operation) {
   constexpr std::array<std::string_view, kHttpOperations> kNames{
-      "submit_tasks", "list_tasks",   "get_task",    "explain_task", "read_log",
-      "cancel_task",  "release_task", "list_groups", "list_workers", "list_masters",
-      "show_cluster", "livez",        "readyz",      "metrics"};
+      "submit_tasks", "submit_batch", "list_tasks",  "get_task",     "explain_task", "read_log",
+      "cancel_task",  "release_task", "list_groups", "list_workers", "list_masters", "show_cluster",
+      "livez",        "readyz",       "metrics",     "openapi"};
   return kNames.at(static_cast<std::size_t>(operation));
 }
 

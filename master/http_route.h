@@ -14,6 +14,7 @@ namespace ringmaster {
 
 enum class HttpOperation : std::uint8_t {
   submit_tasks,
+  submit_batch,
   list_tasks,
   get_task,
   explain_task,
@@ -27,8 +28,9 @@ enum class HttpOperation : std::uint8_t {
   livez,
   readyz,
   metrics,
+  openapi,
 };
-inline constexpr std::size_t kHttpOperations = 14;
+inline constexpr std::size_t kHttpOperations = 16;
 std::string_view to_string(HttpOperation operation);  // `get_task`, as in metrics
 
 struct HttpRoute {
@@ -36,10 +38,11 @@ struct HttpRoute {
   std::string id;  // of the task that it is about, decoded; without the action
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order; known names only
 
-  // An unknown outcome may be repeated: it changes nothing, or (a cancel) the second time nothing more.
-  bool repeatable() const {
-    return operation != HttpOperation::submit_tasks && operation != HttpOperation::release_task;
+  bool submits() const {
+    return operation == HttpOperation::submit_tasks || operation == HttpOperation::submit_batch;
   }
+  // An unknown outcome may be repeated: it changes nothing, or (a cancel) the second time nothing more.
+  bool repeatable() const { return !submits() && operation != HttpOperation::release_task; }
 };
 
 // Problems: 400 (target or query unreadable, parameter unknown or given twice), 404 (no such path or action),

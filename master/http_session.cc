@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <ctime>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,10 @@ namespace {
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
+
+constexpr std::string_view kOpenApi =
+#include "openapi.inc"
+    ;
 
 constexpr std::size_t kReadChunk = 4096;
 constexpr std::size_t kMaxDrainedBytes = 16 * 1024 * 1024;
@@ -68,11 +73,12 @@ void HttpSession::refuse_connection() {
 }
 
 void HttpSession::close_if_idle() {
-  if (phase_ == Phase::idle) end();
+  if (phase_ == Phase::idle || phase_ == Phase::following) end();
 }
 
 void HttpSession::abandon() {
   edge_ = nullptr;
+  follower_.reset();
   phase_ = Phase::ended;
   deadline_.stop();
   ErrorCodeOf ignored;
@@ -142,9 +148,7 @@ std::optional<HttpProblem> HttpSession::check_header() {
   auto route = find_route(view(header.method_string()), view(header.target()));
   if (!route) return std::move(route.error());
   route_ = std::move(*route);
-  const auto operation = route_->operation;
-  const bool body_read = operation == HttpOperation::submit_tasks ||
-                         (header.method() == http::verb::post && !parser_->is_done());
+  const bool body_read = route_->submits() || (header.method() == http::verb::post && !parser_->is_done());
   if (body_read && !is_json(view(header[http::field::content_type]))) {
     return http_problem(415, "Bodies are sent as Content-Type: application/json.");
   }
@@ -214,16 +218,54 @@ void HttpSession::handle() {
     reply.body = edge_->metrics.expose();
     return write(std::move(reply));
   }
+  if (route_->operation == HttpOperation::openapi) {
+    HttpReply reply;
+    reply.body = kOpenApi;
+    return write(std::move(reply));
+  }
   ask_service();
 }
+
+namespace {
+// Its key is in flight as long as this lives.
+class KeyInFlight {
+ public:
+  KeyInFlight(std::shared_ptr<std::set<std::string>> keys, std::string key)
+      : keys_(std::move(keys)), key_(std::move(key)) {}
+  KeyInFlight(const KeyInFlight&) = delete;
+  KeyInFlight& operator=(const KeyInFlight&) = delete;
+  ~KeyInFlight() { keys_->erase(key_); }
+
+ private:
+  std::shared_ptr<std::set<std::string>> keys_;
+  std::string key_;
+};
+
+HttpProblem key_in_flight() {
+  HttpProblem problem =
+      http_problem(409, "A submission with this idempotency key is under way here: ask again in a moment.");
+  problem.code = "key_in_flight";
+  problem.retryable = true;
+  problem.retry_after = 1;
+  return problem;
+}
+}  // namespace
 
 void HttpSession::ask_service() {
   auto call = call_of(*route_, parser_->get().body(), view(parser_->get()["Idempotency-Key"]));
   if (!call) return refuse(call.error(), false);
   call_ = std::move(*call);
   parser_->get().body() = {};  // up to 4 MiB that a long poll need not hold
+  if (call_.follow && !head_) return follow();
+  std::shared_ptr<KeyInFlight> key;
+  if (!call_.key.empty()) {
+    if (!edge_->keys_in_flight->insert(call_.key).second) return refuse(key_in_flight(), false);
+    key = std::make_shared<KeyInFlight>(edge_->keys_in_flight, call_.key);
+  }
   enter(Phase::answering, call_.wait() + edge_->options.answer_timeout);
-  auto respond = [weak = weak_from_this(), number = number_](const Result<ApiReply>& answer) {
+  auto respond = [weak = weak_from_this(), number = number_,
+                  key = std::move(key)](const Result<ApiReply>& answer) mutable {
+    key.reset();
     if (const auto self = weak.lock()) self->on_answer(number, answer);
   };
   // The server keeps the session until the answer, or until the deadline gives it up.
@@ -231,8 +273,45 @@ void HttpSession::ask_service() {
 }
 
 void HttpSession::on_answer(std::uint64_t number, const Result<ApiReply>& answer) {
-  if (edge_ == nullptr || phase_ != Phase::answering || number != number_) return;
+  if (edge_ == nullptr || number != number_) return;
+  if (phase_ != Phase::answering && phase_ != Phase::following) return;
   write(reply_to(*route_, call_, answer));
+}
+
+void HttpSession::follow() {
+  if (parser_->get().version() < 11)
+    return refuse(http_problem(505, "What is followed comes in chunks, which HTTP/1.0 has not."), true);
+  phase_ = Phase::following;
+  deadline_.stop();  // the follower has its own
+  HttpLogFollower::Hooks hooks;
+  hooks.head = [this](const LogReply& first) {
+    count(200);
+    HttpReply reply =
+        reply_to(*route_, call_, ApiReply{LogReply{first.attempt, first.worker, {}, first.next, first.over}});
+    std::erase_if(reply.headers, [](const auto& header) {
+      return header.first == "Ringmaster-Next-Offset" || header.first == "Ringmaster-Log-Over";
+    });
+    Response response = head_of(reply, !keep_alive_);
+    response.chunked(true);
+    std::ostringstream text;
+    text << response.base();
+    return text.str();
+  };
+  hooks.refused = [this](const Error& error) { on_answer(number_, std::unexpected(error)); };
+  hooks.over = [this](bool whole) { on_followed(whole); };
+  follower_ = std::make_unique<HttpLogFollower>(edge_->loop, edge_->service, socket_,
+                                                std::get<LogRequest>(call_.request), edge_->options.follow,
+                                                std::move(hooks));
+  follower_->start();
+}
+
+// Called by the follower, whose last word this is.
+void HttpSession::on_followed(bool whole) {
+  const auto follower = std::move(follower_);
+  if (!whole) return end();
+  if (!keep_alive_ || edge_->stopping) return linger();
+  enter(Phase::idle, edge_->options.idle_timeout);
+  wait_for_request();
 }
 
 void HttpSession::refuse(const HttpProblem& problem, bool close) {
@@ -241,10 +320,8 @@ void HttpSession::refuse(const HttpProblem& problem, bool close) {
   write(std::move(reply));
 }
 
-void HttpSession::write(HttpReply reply) {
-  count(reply.status);
-  const bool close = reply.close || !keep_alive_ || edge_->stopping;
-  Response& response = response_.emplace(http::int_to_status(reply.status), 11);
+HttpSession::Response HttpSession::head_of(const HttpReply& reply, bool close) const {
+  Response response(http::int_to_status(reply.status), 11);
   response.reason(boost::beast::string_view{reason_of(reply.status).data(), reason_of(reply.status).size()});
   response.set(http::field::date, http_date(edge_->loop.wall_now()));
   response.set(http::field::content_type, reply.content_type);
@@ -254,6 +331,13 @@ void HttpSession::write(HttpReply reply) {
   for (const auto& [name, value] : reply.headers) response.set(name, value);
   if (reply.retry_after) response.set(http::field::retry_after, std::to_string(*reply.retry_after));
   response.keep_alive(!close);
+  return response;
+}
+
+void HttpSession::write(HttpReply reply) {
+  count(reply.status);
+  const bool close = reply.close || !keep_alive_ || edge_->stopping;
+  Response& response = response_.emplace(head_of(reply, close));
   response.content_length(reply.body.size());
   if (!head_) response.body() = std::move(reply.body);
 

@@ -12,6 +12,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -22,6 +24,7 @@
 #include "base/api.h"
 #include "base/asio_loop.h"
 #include "master/http_api.h"
+#include "master/http_log_follower.h"
 #include "master/metrics.h"
 
 namespace ringmaster {
@@ -37,6 +40,7 @@ struct HttpOptions {
   Duration answer_timeout = std::chrono::seconds(30);  // of the service, beyond a long poll's wait
   Duration write_timeout = std::chrono::seconds(30);
   Duration linger_timeout = std::chrono::seconds(2);
+  LogFollowOptions follow;
 };
 
 class HttpSession;
@@ -49,6 +53,8 @@ struct HttpEdge {
   const HttpOptions options;
   bool stopping = false;
   std::function<void(HttpSession&)> ended;  // the session is through: forget it
+  // Idempotency keys of submissions that the service has not answered yet.
+  std::shared_ptr<std::set<std::string>> keys_in_flight = std::make_shared<std::set<std::string>>();
 };
 
 class HttpSession : public std::enable_shared_from_this<HttpSession> {
@@ -63,7 +69,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void abandon();            // the server goes: nothing of it is touched any more
 
  private:
-  enum class Phase : std::uint8_t { idle, reading, answering, writing, lingering, ended };
+  enum class Phase : std::uint8_t { idle, reading, answering, writing, following, lingering, ended };
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
   using Response = boost::beast::http::response<boost::beast::http::string_body>;
   using ErrorCodeOf = boost::system::error_code;
@@ -79,8 +85,11 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void on_read_failed(const ErrorCodeOf& error);
   void handle();
   void ask_service();
+  void follow();
+  void on_followed(bool whole);
   void on_answer(std::uint64_t number, const Result<ApiReply>& answer);
   void refuse(const HttpProblem& problem, bool close);
+  Response head_of(const HttpReply& reply, bool close) const;
   void write(HttpReply reply);
   void count(unsigned status);
   void linger();
@@ -99,6 +108,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   std::optional<Parser> parser_;
   std::optional<HttpRoute> route_;
   HttpCall call_;
+  std::unique_ptr<HttpLogFollower> follower_;
   std::optional<Response> response_;
   std::array<char, 4096> scratch_{};  // drained bytes
   std::size_t drained_ = 0;

@@ -1,14 +1,18 @@
-// ringmaster: the master daemon, and the migration of its database.
+// ringmaster: the master daemon, the migration of its database, and the standalone mode.
 // Exit codes: 0 ok, 1 failure, 2 bad configuration.
 #include <cstdio>
+#include <memory>
 #include <string>
 
 #include <CLI/CLI.hpp>
+#include <glog/logging.h>
 
 #include "base/serve_command.h"
 #include "master/master_daemon.h"
 #include "master/master_settings.h"
+#include "registry/zookeeper_registry.h"
 #include "sql/migrate.h"
+#include "standalone/standalone.h"
 
 namespace ringmaster {
 namespace {
@@ -21,11 +25,25 @@ int complain(const Error& error, int code) {
   return code;
 }
 
-int serve(const char* argv0, MasterSettings settings) {
-  install_log(argv0, settings.log_level);  // takes SIGTERM, which the daemon's signal set takes back
-  MasterDaemon daemon(std::move(settings));
+int serve(const char* argv0, const MasterSettings& settings, ServeCommand& command) {
+  // Takes SIGTERM, which the daemon's frame takes back.
+  install_log(argv0, settings.log_level, settings.log_format);
+  DaemonFrame frame;
+  const auto registry = [&frame, options = settings.registry()] {
+    return std::make_unique<ZooKeeperRegistry>(frame.loop(), options);
+  };
+  MasterDaemon daemon(frame.loop(), settings, registry, frame.ended());
   if (auto started = daemon.start(); !started) return complain(started.error(), kFailure);
-  return daemon.run();
+  return frame.run(daemon, [&] {
+    const auto again = command.reload();
+    const auto read = again ? read_master_settings(*again) : std::unexpected(again.error());
+    if (!read) {
+      LOG(ERROR) << "not reloaded: " << read.error().message;
+      return;
+    }
+    set_log_level(read->log_level);
+    daemon.reload(*read);
+  });
 }
 
 int migrate_database(const std::string& database) {
@@ -37,12 +55,24 @@ int migrate_database(const std::string& database) {
   return 0;
 }
 
+int run_master(const char* argv0, ServeCommand& command, const Settings& settings) {
+  if (auto loaded = command.load(); !loaded) return complain(loaded.error(), kBadConfiguration);
+  auto read = read_master_settings(settings);
+  if (!read) return complain(read.error(), kBadConfiguration);
+  if (!command.check_only()) return serve(argv0, *read, command);
+  command.print();
+  return 0;
+}
+
 int main_of(int argc, char** argv) {
-  Settings settings(declare_master_settings());
+  Settings settings(declare_master_settings()), of_standalone(declare_standalone_settings());
   CLI::App app("ringmaster: schedules the tasks of a Ringmaster cluster", "ringmaster");
   app.set_version_flag("--version", RINGMASTER_VERSION);
   app.require_subcommand(1);
-  ServeCommand command(app, settings, "Run the master until SIGTERM");
+  ServeCommand command(app, settings, "Run a master of a cluster until SIGTERM");
+  ServeCommand standalone(
+      app, of_standalone,
+      "Run a master, a worker and a PostgreSQL of their own on this machine until SIGTERM", "standalone");
   std::string database;
   CLI::App* migration = app.add_subcommand("migrate", "Bring the database to the schema of this version");
   migration->add_option("--database", database, "PostgreSQL: a connection string or URI")
@@ -54,12 +84,8 @@ int main_of(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kBadConfiguration;
   }
   if (migration->parsed()) return migrate_database(database);
-  if (auto loaded = command.load(); !loaded) return complain(loaded.error(), kBadConfiguration);
-  auto read = read_master_settings(settings);
-  if (!read) return complain(read.error(), kBadConfiguration);
-  if (!command.check_only()) return serve(argv[0], *std::move(read));
-  command.print();
-  return 0;
+  if (standalone.parsed()) return run_standalone(argv[0], standalone, of_standalone);
+  return run_master(argv[0], command, settings);
 }
 
 }  // namespace

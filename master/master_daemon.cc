@@ -2,7 +2,6 @@
 
 #include <glog/logging.h>
 
-#include "registry/zookeeper_registry.h"
 #include "rpc/tcp_links.h"
 #include "sql/pg_task_store.h"
 
@@ -19,11 +18,11 @@ constexpr int kHistoryDaysAhead = 3;
 
 // Destroyed in reverse: channels first, so that nothing arrives at a node that is going.
 struct MasterDaemon::Life {
-  Life(AsioLoop& loop, const MasterSettings& settings, const std::string& serves_http_on,
-       std::function<void(const Error&)> on_fenced)
+  Life(AsioLoop& loop, const MasterSettings& settings, std::unique_ptr<Registry> its_registry,
+       const std::string& serves_http_on, std::function<void(const Error&)> on_fenced)
       : incarnation(new_incarnation()),
         store(loop, PgStoreOptions{.conninfo = settings.database, .connections = settings.connections}),
-        registry(loop, settings.registry()),
+        registry(std::move(its_registry)),
         relay{*this},
         links(loop,
               LinksOptions{.cluster = settings.cluster,
@@ -64,12 +63,12 @@ struct MasterDaemon::Life {
     options.core.worker_timeout = settings.worker_timeout;
     options.core.max_crashes = settings.max_crashes;
     options.core.lane_window = settings.lane_window;
-    node = std::make_unique<MasterNode>(loop, store, registry, std::move(options), fenced);
+    node = std::make_unique<MasterNode>(loop, store, *registry, std::move(options), fenced);
   }
 
   const Incarnation incarnation;
   PgTaskStore store;
-  ZooKeeperRegistry registry;
+  const std::unique_ptr<Registry> registry;
   std::unique_ptr<MasterNode> node;
   Relay relay;
   TcpLinks links;
@@ -84,7 +83,11 @@ void MasterDaemon::Front::call(ApiRequest request, ApiResponder respond) {
   daemon_.life_->node->call(std::move(request), std::move(respond));
 }
 
-MasterDaemon::MasterDaemon(MasterSettings settings) : settings_(std::move(settings)) {
+MasterDaemon::MasterDaemon(AsioLoop& loop, MasterSettings settings, MakeRegistry make_registry, Ended ended)
+    : loop_(loop),
+      settings_(std::move(settings)),
+      make_registry_(std::move(make_registry)),
+      ended_(std::move(ended)) {
   metrics_.before_expose([this] { refresh_metrics(); });
 }
 
@@ -97,19 +100,20 @@ Result<> MasterDaemon::start() {
   http_ = std::make_unique<HttpServer>(loop_, front_, HttpOptions{}, metrics_);
   if (auto listening = http_->listen(settings_.http_listen); !listening) return listening;
   http_address_ = http_->bound_address();
-  if (auto begun = begin_life(); !begun) return begun;
-  wait_for_signal();
-  return {};
+  return begin_life();
 }
 
-int MasterDaemon::run() {
-  loop_.run();
-  return exit_code_;
+void MasterDaemon::reload(const MasterSettings& settings) {
+  settings_.retention = settings.retention;
+  settings_.stop_timeout = settings.stop_timeout;
+  settings_.worker_timeout = settings.worker_timeout;
+  settings_.max_crashes = settings.max_crashes;
+  if (life_) life_->node->reconfigure(settings.worker_timeout, settings.max_crashes);
 }
 
 Result<> MasterDaemon::begin_life() {
-  auto life =
-      std::make_unique<Life>(loop_, settings_, http_address_, [this](const Error&) { end_life(kLifePause); });
+  auto life = std::make_unique<Life>(loop_, settings_, make_registry_(), http_address_,
+                                     [this](const Error&) { end_life(kLifePause); });
   if (auto listening = life->links.listen(settings_.listen); !listening) return listening;
   life->make_node(loop_, settings_);
   LOG(INFO) << "master " << settings_.node_id << " listens on " << life->links.bound_address() << ", HTTP on "
@@ -133,7 +137,8 @@ void MasterDaemon::on_started(const Result<std::string>& started) {
 }
 
 void MasterDaemon::end_life(Duration pause) {
-  loop_.post([this, pause] {
+  loop_.post([this, pause, alive = std::weak_ptr(alive_)] {
+    if (alive.expired()) return;
     if (stopping_) return end(1, "stopped while this incarnation was over: its shards wait for a take-over");
     life_.reset();
     again_.start(pause, [this] {
@@ -151,33 +156,19 @@ void MasterDaemon::chores() {
   });
 }
 
-void MasterDaemon::wait_for_signal() {
-  signals_.async_wait([this](const boost::system::error_code& error, int) {
-    if (error) return;
-    if (std::exchange(stopping_, true)) return end(1, "stopped at once: its shards wait for a take-over");
-    stop();
-    wait_for_signal();
-  });
-}
-
 void MasterDaemon::stop() {
+  if (std::exchange(stopping_, true)) return end(1, "stopped at once: its shards wait for a take-over");
   LOG(INFO) << "stopping: handing shards over";
   http_->stop();
   if (!life_ || !life_->node) return end(0, "stopped before it had started");
   stop_timer_.start(settings_.stop_timeout,
                     [this] { end(1, "the orderly stop took too long: its shards wait for a take-over"); });
-  life_->node->stop([this] {
-    life_->links.shutdown([this] {
-      LOG(INFO) << "stopped";
-      loop_.stop();
-    });
-  });
+  life_->node->stop([this] { life_->links.shutdown([this] { end(0, "stopped"); }); });
 }
 
 void MasterDaemon::end(int code, const std::string& why) {
   (code == 0 ? LOG(INFO) : LOG(ERROR)) << why;
-  exit_code_ = code;
-  loop_.stop();
+  ended_(code);
 }
 
 void MasterDaemon::refresh_metrics() {

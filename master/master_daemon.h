@@ -1,14 +1,14 @@
 // MasterDaemon: puts the real parts of a master together. A life is one incarnation: store, registry session,
 // node and channels. When it is fenced, the daemon ends it and begins another; the HTTP server stays. One
-// thread: run()'s.
+// thread: the loop's.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
-#include <boost/asio/signal_set.hpp>
-
 #include "base/asio_loop.h"
+#include "base/daemon.h"
 #include "master/http_server.h"
 #include "master/master_node.h"
 #include "master/master_settings.h"
@@ -16,14 +16,19 @@
 
 namespace ringmaster {
 
-class MasterDaemon {
+class MasterDaemon final : public Daemon {
  public:
-  explicit MasterDaemon(MasterSettings settings);
-  ~MasterDaemon();
+  // Of each life.
+  using MakeRegistry = std::function<std::unique_ptr<Registry>()>;
+  MasterDaemon(AsioLoop& loop, MasterSettings settings, MakeRegistry make_registry, Ended ended);
+  ~MasterDaemon() override;
 
   // Errors: what a person can mend (port in use, no database, wrong schema).
-  Result<> start();
-  int run();  // until SIGTERM or SIGINT; 0, or 1 after a failure
+  Result<> start() override;
+  void stop() override;
+  // What can change in a running master does.
+  void reload(const MasterSettings& settings);
+  const std::string& http_address() const { return http_address_; }  // once started
 
  private:
   struct Life;
@@ -41,14 +46,13 @@ class MasterDaemon {
   void end_life(Duration pause);
   void on_started(const Result<std::string>& store_id);
   void chores();
-  void wait_for_signal();
-  void stop();
   void end(int code, const std::string& why);
   void refresh_metrics();
 
+  AsioLoop& loop_;
   MasterSettings settings_;
-  AsioLoop loop_;
-  boost::asio::signal_set signals_{loop_.context(), SIGTERM, SIGINT};
+  const MakeRegistry make_registry_;
+  const Ended ended_;
   Metrics metrics_;
   Front front_{*this};
   std::unique_ptr<Life> life_;
@@ -57,7 +61,7 @@ class MasterDaemon {
   Timer again_{loop_}, chores_timer_{loop_}, stop_timer_{loop_};
   bool ever_started_ = false;
   bool stopping_ = false;
-  int exit_code_ = 0;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 
 }  // namespace ringmaster

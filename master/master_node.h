@@ -52,6 +52,9 @@ class MasterNode final : public LinkHandler, public ApiService {
   void on_message(LinkId link, Message message) override;
   void on_request(LinkId link, ApiRequest request, ApiResponder respond) override;
 
+  void reconfigure(Duration worker_timeout, std::int32_t max_crashes) {
+    core_.reconfigure(worker_timeout, max_crashes);
+  }
   const SchedulerCore& core() const { return core_; }
 
  private:

@@ -9,13 +9,13 @@ std::vector<Setting> declare_master_settings() {
       {"http_listen", address, "127.0.0.1:7480", "where the HTTP API is served; port 0 picks one"},
       {"database", text, "", "PostgreSQL: a connection string or URI"},
       {"connections", integer, "4", "connections to PostgreSQL", 1, 64},
-      {"worker_timeout", duration, "10s",
-       "how long a registered worker may be out of reach before it is lost"},
-      {"max_crashes", integer, "3", "workers that die while they run a task, before it is quarantined", 1,
-       100},
-      {"retention", duration, "30d", "how long ended tasks are kept"},
+      live({"worker_timeout", duration, "10s",
+            "how long a registered worker may be out of reach before it is lost"}),
+      live({"max_crashes", integer, "3", "workers that die while they run a task, before it is quarantined",
+            1, 100}),
+      live({"retention", duration, "30d", "how long ended tasks are kept"}),
       {"lane_window", integer, "20000", "waiting tasks of one group kept in memory", 100, 10'000'000},
-      {"stop_timeout", duration, "20s", "how long an orderly stop may take"},
+      live({"stop_timeout", duration, "20s", "how long an orderly stop may take"}),
   };
   all.insert(all.end(), own.begin(), own.end());
   return all;

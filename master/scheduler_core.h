@@ -125,6 +125,12 @@ class SchedulerCore {
   SchedulerCore(std::string self, CoreOptions options);
   ~SchedulerCore();
 
+  // In force from now on.
+  void reconfigure(Duration worker_timeout, std::int32_t max_crashes) {
+    options_.worker_timeout = worker_timeout;
+    options_.max_crashes = max_crashes;
+  }
+
   // ---- shards ----
   ShardTable& shards() { return shards_; }
   const ShardTable& shards() const { return shards_; }
@@ -350,7 +356,7 @@ class SchedulerCore {
   bool reading() const { return pages_reading_ > 0 || due_reading_; }
 
   const std::string self_;
-  const CoreOptions options_;
+  CoreOptions options_;
   ShardTable shards_;
   bool frozen_ = false;
 

@@ -37,7 +37,8 @@ std::vector<Setting> declare_node_settings(std::string_view what, std::string_vi
       {"zookeeper", text, "127.0.0.1:2181", "host:port,host:port of the ZooKeeper ensemble"},
       {"session_timeout", duration, "10s", "how long ZooKeeper keeps a silent " + a},
       {"secret_file", text, "", "file with the cluster's secret, mode 600"},
-      {"log_level", text, "info", "debug, info, warning or error"},
+      live({"log_level", text, "info", "debug, info, warning or error"}),
+      {"log_format", text, "text", "text, or json: one object a line"},
   };
 }
 
@@ -64,6 +65,10 @@ Result<> read_node_settings(const Settings& settings, NodeSettings& read) {
                 "log_level");
   }
   read.log_level = *level;
+  const std::string& format = settings.get_string("log_format");
+  if (format != "text" && format != "json")
+    return fail(ErrorCode::invalid_argument, "log_format: text or json is allowed", "log_format");
+  read.log_format = format == "json" ? LogFormat::json : LogFormat::text;
   if (const std::string& path = settings.get_string("secret_file"); !path.empty()) {
     auto secret = read_secret_file(path);
     if (!secret) return std::unexpected(secret.error());

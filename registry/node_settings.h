@@ -22,6 +22,7 @@ struct NodeSettings {
   Duration session_timeout{0};
   std::string secret;
   LogLevel log_level = LogLevel::info;
+  LogFormat log_format = LogFormat::text;
 
   ZooKeeperOptions registry() const {
     return {.hosts = zookeeper, .cluster = cluster, .session_timeout = session_timeout};

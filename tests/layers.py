@@ -15,6 +15,7 @@ BELOW = {
     "sql": {"base"},
     "master": {"rpc", "registry", "sql", "base"},
     "worker": {"rpc", "registry", "sql", "base"},
+    "standalone": {"master", "worker", "rpc", "registry", "sql", "base"},
     "client": {"rpc", "registry", "sql", "base"},
     "ctl": {"client", "rpc", "registry", "sql", "base"},
 }

@@ -48,8 +48,8 @@ std::vector<Setting> declare_worker_settings() {
       {"prefetch", integer, "2", "attempts granted to masters for each slot", 1, 100},
       {"weight", integer, "1", "its share of the hash ring", 1, 1000},
       {"data_dir", text, "ringworker-data", "spool and logs; must survive a restart, never shared"},
-      {"drain_timeout", duration, "30s", "how long running attempts may take to end at a stop"},
-      {"log_retention", duration, "7d", "how long the output of attempts is kept on this worker"},
+      live({"drain_timeout", duration, "30s", "how long running attempts may take to end at a stop"}),
+      live({"log_retention", duration, "7d", "how long the output of attempts is kept on this worker"}),
       {"report_redials", integer, "3", "tries to reach a task's master before others get its result", 0, 100},
   };
   all.insert(all.end(), own.begin(), own.end());

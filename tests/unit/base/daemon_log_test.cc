@@ -21,9 +21,9 @@ TEST(InstallLog, DropsWhatIsBelowItsLevelAndLeavesSigtermAlone) {
   testing::internal::CaptureStderr();
   LOG(INFO) << "dropped";
   LOG(WARNING) << "kept";
-  install_log("unit_base_tests", LogLevel::debug);
+  set_log_level(LogLevel::debug);
   VLOG(1) << "detail";
-  install_log("unit_base_tests", LogLevel::info);
+  set_log_level(LogLevel::info);
   VLOG(1) << "hidden";
   const std::string text = testing::internal::GetCapturedStderr();
   EXPECT_EQ(text.find("dropped"), std::string::npos);

@@ -47,8 +47,8 @@ inline void expect_documented(const std::string& heading, const std::vector<Sett
     const auto host = of_host.find(setting.name);
     std::string value = setting.default_value.empty() ? "none" : "`" + setting.default_value + "`";
     if (host != of_host.end()) value = host->second;
-    wanted +=
-        "| `" + setting.name + "` | " + value + " | " + takes(setting) + " | " + setting.description + " |\n";
+    wanted += "| `" + setting.name + "`" + (setting.live ? " ↻" : "") + " | " + value + " | " +
+              takes(setting) + " | " + setting.description + " |\n";
   }
   EXPECT_EQ(rows, wanted) << "docs/configuration.md, " << heading;
 }

@@ -290,6 +290,8 @@ TEST_F(AcceptQueues, WhereEachIsAnsweredAReusedKeyIsARefusalAmongIds) {
   request.tasks[1].idempotency_key = "b";
   queue_.submit(std::move(request),
                 [&](Result<ApiReply> answer) { reply = std::get<SubmitReply>(answer.value()); });
+  loop_.run_ready();
+  ASSERT_THAT(store_.keyed, SizeIs(1));
   const TaskId first = store_.keyed.front().rows.front().id;
   auto fates = all_inserted();
   fates[1] = {TaskId{4711}, false};

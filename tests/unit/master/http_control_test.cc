@@ -110,7 +110,7 @@ TEST_F(HttpServerTest, RefusesBadPiecesOfOutput) {
                                      {"offset=-1", "offset"},
                                      {"limit=0", "limit"},
                                      {"limit=1048577", "limit"},
-                                     {"follow=true", "follow"}}) {
+                                     {"follow=maybe", "follow"}}) {
     const HttpAnswer answer = client.get(kTask + "/log?" + query);
     EXPECT_EQ(answer.status, 400U) << query;
     EXPECT_EQ(answer.json().at("field"), field) << query;

@@ -18,6 +18,9 @@ struct Case {
 TEST(HttpRoute, FindsEachOperation) {
   const Case cases[] = {
       {"POST", "/v1/tasks", HttpOperation::submit_tasks},
+      {"POST", "/v1/tasks:batch", HttpOperation::submit_batch},
+      {"GET", "/v1/openapi.json", HttpOperation::openapi},
+      {"GET", "/readyz?verbose", HttpOperation::readyz},
       {"GET", "/v1/tasks", HttpOperation::list_tasks},
       {"GET", "/v1/tasks/task_0000000000001", HttpOperation::get_task},
       {"GET", "/v1/tasks/task_0000000000001:explain", HttpOperation::explain_task},

@@ -1,6 +1,10 @@
 // The routes over a real socket: what they ask of the service and how its answers look.
 #include "master/http_server.h"
 
+#include <cctype>
+#include <set>
+
+#include <boost/json/serialize.hpp>
 #include <gmock/gmock.h>
 
 #include "base/time.h"
@@ -222,6 +226,38 @@ TEST_F(HttpServerTest, IsReadyOnlyWithStoreRegistryAndShards) {
     EXPECT_EQ(answer.status, 503U);
     EXPECT_THAT(answer.body, HasSubstr(reason));
   }
+}
+
+TEST_F(HttpServerTest, SaysEachCheckOfItsReadinessWhereThatIsAsked) {
+  ClusterReply reply;
+  reply.registry_up = true;
+  reply.shards_owned = 3;
+  service_.answer_next(reply);
+  start();
+  const HttpAnswer answer = connect().get("/readyz?verbose");
+  EXPECT_EQ(answer.status, 503U);
+  EXPECT_EQ(boost::json::serialize(answer.json().at("checks")),
+            R"([{"name":"database","ok":false,"detail":"the database cannot be reached"},)"
+            R"({"name":"registry","ok":true},{"name":"shards","ok":true}])");
+}
+
+TEST_F(HttpServerTest, TheOpenApiDescribesEveryRouteAndNothingElse) {
+  start();
+  const auto paths = connect().get("/v1/openapi.json").json().at("paths").as_object();
+  std::set<std::string> described;
+  for (const auto& [path, item] : paths) {
+    for (const auto& [method, operation] : item.as_object()) {
+      std::string target(path), verb(method);
+      if (const auto id = target.find("{id}"); id != std::string::npos)
+        target.replace(id, 4, to_string(TaskId{0x1200}));
+      for (char& c : verb) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      const auto route = find_route(verb, target);
+      ASSERT_TRUE(route) << verb << " " << target;
+      EXPECT_EQ(operation.at("operationId").as_string(), to_string(route->operation));
+      described.insert(operation.at("operationId").as_string().c_str());
+    }
+  }
+  EXPECT_EQ(described.size(), kHttpOperations);
 }
 
 TEST_F(HttpServerTest, LivesWithoutTheService) {

@@ -1,0 +1,11 @@
+# Writes the text of INPUT to OUTPUT as string literals: in parts, for compilers bound the length of one.
+file(READ ${INPUT} text)
+string(LENGTH "${text}" length)
+set(at 0)
+set(out "")
+while(at LESS length)
+  string(SUBSTRING "${text}" ${at} 8000 part)
+  string(APPEND out "R\"text(${part})text\"\n")
+  math(EXPR at "${at} + 8000")
+endwhile()
+file(WRITE ${OUTPUT} "${out}")

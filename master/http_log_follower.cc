@@ -1,0 +1,100 @@
+#include "master/http_log_follower.h"
+
+#include <array>
+#include <cstdio>
+#include <utility>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/chunk_encode.hpp>
+
+namespace ringmaster {
+
+namespace asio = boost::asio;
+
+namespace {
+std::string chunk_of(std::string_view bytes) {
+  if (bytes.empty()) return {};  // an empty chunk would be the last
+  std::array<char, 24> size{};
+  std::snprintf(size.data(), size.size(), "%zx\r\n", bytes.size());
+  return std::string(size.data()).append(bytes).append("\r\n");
+}
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
+}  // namespace
+
+HttpLogFollower::HttpLogFollower(Loop& loop, ApiService& service, asio::ip::tcp::socket& socket,
+                                 LogRequest request, LogFollowOptions options, Hooks hooks)
+    : loop_(loop),
+      service_(service),
+      socket_(socket),
+      request_(request),
+      options_(options),
+      hooks_(std::move(hooks)),
+      began_(loop.now()),
+      heard_at_(loop.now()),
+      timer_(loop) {}
+
+void HttpLogFollower::ask() {
+  if (client_is_gone() || loop_.now() - began_ > options_.longest) return finish(false);
+  service_.call(request_, [this, alive = std::weak_ptr(alive_)](const Result<ApiReply>& answer) {
+    if (!alive.expired()) on_answer(answer);
+  });
+}
+
+void HttpLogFollower::on_answer(const Result<ApiReply>& answer) {
+  if (!answer) return on_error(answer.error());
+  heard_at_ = loop_.now();
+  LogReply piece = std::get<LogReply>(*answer);
+  request_.attempt = piece.attempt;  // this one, whatever runs afterwards
+  request_.offset = piece.next;
+  write(std::move(piece));
+}
+
+void HttpLogFollower::on_error(const Error& error) {
+  const bool may_come = error.code == ErrorCode::unavailable || error.code == ErrorCode::deadline_exceeded;
+  if (may_come && loop_.now() - heard_at_ < options_.patience)
+    return timer_.start(options_.poll, [this] { ask(); });
+  begun_ ? finish(false) : refuse(error);
+}
+
+void HttpLogFollower::write(LogReply piece) {
+  auto bytes = std::make_shared<std::string>(std::exchange(begun_, true) ? "" : hooks_.head(piece));
+  *bytes += chunk_of(piece.bytes);
+  if (piece.over) *bytes += kLastChunk;
+  if (bytes->empty()) return written(false, false);
+  timer_.start(options_.write_timeout, [this] { finish(false); });
+  asio::async_write(
+      socket_, asio::buffer(*bytes),
+      [this, alive = std::weak_ptr(alive_), bytes, over = piece.over,
+       more = piece.bytes.size() == request_.limit](const boost::system::error_code& error, std::size_t) {
+        if (alive.expired()) return;
+        timer_.stop();
+        error ? finish(false) : written(over, more);
+      });
+}
+
+void HttpLogFollower::written(bool over, bool more) {
+  if (over) return finish(true);
+  if (more) return ask();
+  timer_.start(options_.poll, [this] { ask(); });
+}
+
+void HttpLogFollower::refuse(const Error& error) {
+  const auto refused = hooks_.refused;
+  refused(error);
+}
+
+void HttpLogFollower::finish(bool whole) {
+  const auto over = hooks_.over;
+  over(whole);
+}
+
+bool HttpLogFollower::client_is_gone() {
+  char byte = 0;
+  boost::system::error_code error;
+  socket_.non_blocking(true, error);
+  socket_.receive(asio::buffer(&byte, 1), asio::socket_base::message_peek, error);
+  return error && error != asio::error::would_block;
+}
+
+}  // namespace ringmaster
