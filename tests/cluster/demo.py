@@ -1,4 +1,4 @@
-"""The demo: one task for each file under /usr/include, on two masters and three workers, and the proof that it is right.
+"""The demo: one task for each file under /usr/include, on a Ringmaster of its own, and the proof that it is right.
 
 Each task runs `sha256sum <file>` as a real process. Afterwards every digest is compared with that of one sequential
 run, the states and workers are counted, and the time from submission to start is measured. Everything that was started
@@ -17,8 +17,10 @@ import time
 
 from cluster import Cluster, forget_other_clusters
 from processes import ClusterError
+from standalone import Standalone
 
 MASTERS, WORKERS, SLOTS = 2, 3, 2
+STANDALONE_SLOTS = 4
 PROBES = 200
 
 
@@ -151,9 +153,13 @@ def run(cluster, arguments):
     expected = hash_sequentially(names)
     print(f"  done in {duration(time.monotonic() - began)}")
 
-    step(f"a fresh cluster: PostgreSQL, ZooKeeper, {MASTERS} masters, {WORKERS} workers with {SLOTS} slots each")
     cluster.down(wipe=True)  # what an interrupted demo left behind
-    cluster.up(MASTERS, WORKERS, SLOTS, "dev")
+    if arguments.cluster:
+        step(f"a fresh cluster: PostgreSQL, ZooKeeper, {MASTERS} masters, {WORKERS} workers with {SLOTS} slots each")
+        cluster.up(MASTERS, WORKERS, SLOTS, "dev")
+    else:
+        step("a fresh `ringmaster standalone`: master, worker and PostgreSQL of its own")
+        cluster.up(STANDALONE_SLOTS, "dev")
 
     step(f"{len(names):,} tasks, each a process of its own")
     seconds = submit(cluster, names)
@@ -177,17 +183,19 @@ def run(cluster, arguments):
 def main():
     parser = argparse.ArgumentParser(
         prog="./dev demo",
-        description="Hashes every file under a folder on a real cluster of 2 masters and 3 workers (processes on "
-        "loopback), proves the outcome, and stops everything. About a minute once built.",
+        description="Hashes every file under a folder, each as a task of its own, proves the outcome, and stops "
+        "everything. On a `ringmaster standalone`, or on a cluster of 2 masters and 3 workers, all on loopback. "
+        "Half a minute once built.",
     )
     parser.add_argument("folder", nargs="?", default="/usr/include", help="default /usr/include")
+    parser.add_argument("--cluster", action="store_true", help="2 masters, 3 workers, ZooKeeper: each its own process")
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N files")
     parser.add_argument("--keep", action="store_true", help="leave the state in .state/demo for a look at the logs")
     arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     forget_other_clusters()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    cluster = Cluster("demo")
+    cluster = Cluster("demo") if arguments.cluster else Standalone("demo")
     try:
         with cluster.locked():
             return run_and_stop(cluster, arguments)

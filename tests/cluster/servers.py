@@ -19,6 +19,8 @@ MAX_SOCKET_FOLDER = 90  # a socket's path is limited to 107 bytes
 
 
 class Postgres:
+    database = "ringmaster"
+
     def __init__(self, state):
         self.process = Process(state, "postgres", signal.SIGINT)  # fast shutdown: does not wait for clients
         self.state = state
@@ -31,18 +33,18 @@ class Postgres:
         self.choice = state / "postgres-home"
         self.home = Path(self.choice.read_text()) if self.choice.exists() else self.choose_home()
 
-    def choose_home(self):
+    def choose_home(self, name="postgres"):
         """Inside the state folder, unless the server's user cannot get there or the socket's path would be too long."""
-        home = self.state / "postgres"
+        home = self.state / name
         existing = next(folder for folder in [self.state, *self.state.parents] if folder.exists())
         reachable = subprocess.run([*self.as_user, "test", "-x", existing], cwd="/", check=False).returncode == 0
-        if reachable and len(str(home)) <= MAX_SOCKET_FOLDER:
+        if reachable and len(str(home)) <= MAX_SOCKET_FOLDER - len("/postgres/socket"):
             return home
-        digest = hashlib.sha256(str(self.state).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(str(home).encode()).hexdigest()[:16]
         return Path("/var/tmp") / f"ringmaster-{digest}"
 
-    def conninfo(self, database="ringmaster"):
-        return f"host={self.home} port=5432 user=ringmaster dbname={database}"
+    def conninfo(self, database=None):
+        return f"host={self.home} port=5432 user=ringmaster dbname={database or self.database}"
 
     def run(self, program, *arguments):
         done = subprocess.run(
@@ -53,7 +55,7 @@ class Postgres:
             raise ClusterError(f"{program} failed: {done.stderr.strip()}")
         return done.stdout
 
-    def query(self, sql, database="ringmaster"):
+    def query(self, sql, database=None):
         return self.run("psql", "-XAtqd", self.conninfo(database), "-c", sql).strip()
 
     def command(self):
