@@ -3,7 +3,17 @@
 #include <csignal>
 #include <utility>
 
+#include <sys/resource.h>
+
 namespace ringmaster {
+
+// As many descriptors as we may have: a soft limit of 1,024 is for programs that use select().
+DaemonFrame::DaemonFrame() {
+  rlimit open_files{};
+  if (::getrlimit(RLIMIT_NOFILE, &open_files) != 0) return;
+  open_files.rlim_cur = open_files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &open_files);
+}
 
 int DaemonFrame::run(Daemon& daemon, std::function<void()> reload) {
   reload_ = std::move(reload);

@@ -23,6 +23,7 @@ class Daemon {
 
 class DaemonFrame {
  public:
+  DaemonFrame();
   AsioLoop& loop() { return loop_; }
   Daemon::Ended ended() {
     return [this](int code) {

@@ -1,4 +1,4 @@
-// ringbench ring|rpc|tasks [options]
+// ringbench ring|rpc|tasks|http [options]
 #include <array>
 #include <cstdio>
 #include <exception>
@@ -12,8 +12,10 @@ struct Benchmark {
   std::string_view name;
   int (*run)(int, char**);
 };
-constexpr std::array<Benchmark, 3> kBenchmarks{
-    {{"ring", ringmaster::bench_ring}, {"rpc", ringmaster::bench_rpc}, {"tasks", ringmaster::bench_tasks}}};
+constexpr std::array<Benchmark, 4> kBenchmarks{{{"ring", ringmaster::bench_ring},
+                                                {"rpc", ringmaster::bench_rpc},
+                                                {"tasks", ringmaster::bench_tasks},
+                                                {"http", ringmaster::bench_http}}};
 
 }  // namespace
 
@@ -22,7 +24,7 @@ int main(int argc, char** argv) try {
   for (const Benchmark& benchmark : kBenchmarks) {
     if (benchmark.name == wanted) return benchmark.run(argc - 1, argv + 1);
   }
-  std::fputs("usage: ringbench ring|rpc|tasks [options]\n", stderr);
+  std::fputs("usage: ringbench ring|rpc|tasks|http [options]\n", stderr);
   return wanted == "--help" || wanted == "-h" ? 0 : 2;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "ringbench: %s\n", error.what());

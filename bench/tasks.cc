@@ -9,23 +9,18 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <fcntl.h>
 #include <glog/logging.h>
 #include <libpq-fe.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/asio_loop.h"
 #include "bench/bench.h"
+#include "bench/daemon_process.h"
 #include "client/client.h"
 #include "sql/migrate.h"
 #include "sql/pg_task_store.h"
@@ -45,62 +40,6 @@ struct Options {
 
 double since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-// ---- processes ----
-
-class Daemon {
- public:
-  Daemon(std::vector<std::string> argv, const std::string& log) {
-    std::vector<char*> arguments;
-    for (std::string& argument : argv) arguments.push_back(argument.data());
-    arguments.push_back(nullptr);
-    pid_ = fork();
-    if (pid_ != 0) return;
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-    dup2(out, STDOUT_FILENO);
-    dup2(out, STDERR_FILENO);
-    execv(arguments[0], arguments.data());
-    _exit(127);
-  }
-  ~Daemon() {
-    kill(pid_, SIGTERM);
-    waitpid(pid_, nullptr, 0);
-  }
-  Daemon(const Daemon&) = delete;
-  Daemon& operator=(const Daemon&) = delete;
-  bool alive() const { return waitpid(pid_, nullptr, WNOHANG) == 0; }
-
-  // User and system time of the process so far, in seconds; of its waited-for children too.
-  double cpu() const { return cpu_of(pid_); }
-  static double cpu_of(pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string line;
-    std::getline(file, line);
-    std::istringstream fields(line.substr(line.rfind(')') + 2));
-    std::string skip;
-    for (int i = 0; i < 11; ++i) fields >> skip;
-    double user = 0, system = 0;
-    fields >> user >> system;
-    return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
-  }
-
- private:
-  pid_t pid_ = 0;
-};
-
-// All of PostgreSQL on this machine: its processes' time.
-double postgres_cpu() {
-  double total = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    std::ifstream comm(entry.path() / "comm");
-    std::string program;
-    if (std::getline(comm, program) && program == "postgres") total += Daemon::cpu_of(std::stoi(name));
-  }
-  return total;
 }
 
 // ---- the raw limit: the two statements and nothing else ----
@@ -357,14 +296,14 @@ int run(const Options& options) {
   std::fflush(stdout);
 
   const std::string address = "127.0.0.1:17420";
-  Daemon master(
+  DaemonProcess master(
       {bin / "ringmaster", "serve", "--node-id", "m1", "--cluster", "bench", "--listen", address,
        "--http-listen", "127.0.0.1:0", "--database", options.database, "--zookeeper", options.zookeeper},
       dir / "master.log");
-  Daemon worker({bin / "ringworker", "serve", "--node-id", "w1", "--cluster", "bench", "--listen",
-                 "127.0.0.1:0", "--zookeeper", options.zookeeper, "--slots", std::to_string(options.slots),
-                 "--prefetch", "8", "--data-dir", dir / "w1"},
-                dir / "worker.log");
+  DaemonProcess worker({bin / "ringworker", "serve", "--node-id", "w1", "--cluster", "bench", "--listen",
+                        "127.0.0.1:0", "--zookeeper", options.zookeeper, "--slots",
+                        std::to_string(options.slots), "--prefetch", "8", "--data-dir", dir / "w1"},
+                       dir / "worker.log");
   auto client = connect(address);
   if (!client) return complain(client.error());
 
