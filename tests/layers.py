@@ -18,6 +18,7 @@ BELOW = {
     "standalone": {"master", "worker", "rpc", "registry", "sql", "base"},
     "client": {"rpc", "registry", "sql", "base"},
     "ctl": {"client", "rpc", "registry", "sql", "base"},
+    "sdk": {"client", "worker", "rpc", "registry", "base"},
 }
 # Headers of one library stay in the folder that wraps it.
 OWNED_HEADERS = [
@@ -25,6 +26,10 @@ OWNED_HEADERS = [
     (re.compile(r"^(zookeeper/)?zookeeper(_version|_log)?\.h$"), "registry"),
     (re.compile(r"\.pb\.h$|^google/protobuf/"), "rpc"),
 ]
+# What others compile must not need our sources, or a library that they may not have.
+PUBLIC_HEADERS = Path("sdk/include")
+EXAMPLES = Path("examples")
+PUBLIC_INCLUDE = re.compile(r"^([a-z_0-9]+|ringmaster/\w+\.h)$")
 PURE_FILE = re.compile(r"^(\w*_)?core(_\w+)?\.(h|cc)$|^(lane|ledger|credits|shard_table)\w*\.(h|cc)$")
 IMPURE_HEADER = re.compile(
     r"^boost/(asio|beast)|^(thread|mutex|condition_variable|future|atomic|fstream|filesystem|unistd\.h|poll\.h)$"
@@ -95,6 +100,8 @@ class Checker:
                 self.check_direction(path)
                 if is_pure(path):
                     self.check_purity(path)
+            if path.suffix in (".h", ".cc") and (PUBLIC_HEADERS in path.parents or EXAMPLES in path.parents):
+                self.check_public(path)
         return self.violations
 
     def check_name(self, path):
@@ -113,6 +120,12 @@ class Checker:
                 continue
             if other not in BELOW[layer]:
                 self.report(path, line, f"{layer}/ must not include {other}/: includes point down only")
+
+    def check_public(self, path):
+        for line, quoted, target in includes_of(self.read(path)):
+            beside = quoted and EXAMPLES in path.parents and (self.root / path.parent / target).is_file()
+            if not beside and not PUBLIC_INCLUDE.match(target):
+                self.report(path, line, f"{target}: the SDK and its examples see the standard library and the SDK")
 
     def check_purity(self, path):
         """A pure file sees base/ and the pure files beside it, and nothing that they see does I/O."""

@@ -20,6 +20,10 @@ CLEAN = {
     "worker/ledger.h": '#include "base/result.h"\n',
     "ctl/main.cc": '#include "client/client.h"\n',
     "client/client.h": '#include "rpc/links.h"\n',
+    "sdk/include/ringmaster/task.h": '#include <string>\n#include "ringmaster/result.h"\n',
+    "sdk/worker.cc": '#include "ringmaster/task.h"\n#include "worker/node.h"\n#include "client/client.h"\n',
+    "examples/count/count.h": "#include <ringmaster/task.h>\n",
+    "examples/count/main.cc": '#include <vector>\n#include "count.h"\n',
 }
 
 
@@ -50,6 +54,12 @@ class Layers(unittest.TestCase):
         self.refuses("master/x.cc", '#include "worker/node.h"\n', "master/ must not include worker/")
         self.refuses("worker/x.cc", '#include "master/node.h"\n', "worker/ must not include master/")
         self.refuses("client/x.cc", '#include "ctl/table.h"\n', "client/ must not include ctl/")
+
+    def test_what_others_compile_needs_the_sdk_alone(self):
+        self.refuses("sdk/include/ringmaster/x.h", '#include "base/result.h"\n', "see the standard library and the SDK")
+        self.refuses("sdk/include/ringmaster/y.h", "#include <boost/asio.hpp>\n", "see the standard library")
+        self.refuses("examples/count/x.cc", '#include "client/client.h"\n', "see the standard library")
+        self.refuses("sdk/x.cc", '#include "master/node.h"\n', "sdk/ must not include master/")
 
     def test_a_library_stays_in_its_folder(self):
         self.refuses("master/x.cc", "#include <libpq-fe.h>\n", "stays inside sql/")
