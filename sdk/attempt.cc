@@ -19,7 +19,8 @@ Sleep::~Sleep() {
 }
 void Sleep::await_suspend(std::coroutine_handle<> waiting) {
   wake_->waiting = waiting;
-  attempt_->post([attempt = attempt_, wake = wake_, time = time_] { attempt->sleep(wake, time); });
+  const auto attempt = attempt_;  // it may go on elsewhere, and be gone, before post() returns
+  attempt->post([attempt, wake = wake_, time = time_] { attempt->sleep(wake, time); });
 }
 bool Sleep::await_resume() const noexcept {
   return wake_->elapsed;
@@ -29,7 +30,8 @@ OnThread::OnThread(std::shared_ptr<HandlerAttempt> attempt, std::move_only_funct
     : attempt_(std::move(attempt)), work_(std::move(work)) {}
 OnThread::~OnThread() = default;
 void OnThread::await_suspend(std::coroutine_handle<> waiting) {
-  attempt_->run_on_thread([attempt = attempt_, work = std::move(work_), waiting]() mutable {
+  const auto attempt = attempt_;
+  attempt->run_on_thread([attempt, work = std::move(work_), waiting]() mutable {
     work();
     work = nullptr;  // what it holds goes before the coroutine goes on
     attempt->resume_on_loop(waiting);

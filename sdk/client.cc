@@ -1,6 +1,7 @@
 #include "ringmaster/client.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "base/secret_file.h"
@@ -15,16 +16,28 @@ using std::chrono::steady_clock;
 
 constexpr Duration kLongestWait = std::chrono::seconds(50);  // of one request; masters allow 60
 constexpr Duration kLongestTimeout = std::chrono::days(365);
+constexpr Duration kPause = std::chrono::milliseconds(100);  // before a repeat
 
 template <class T>
 std::unexpected<Error> refused(const ringmaster::Result<T>& result) {
   return std::unexpected(to_public(result.error()));
 }
 
+// A master that starts, stops or has no database for the moment, or none at all.
+bool is_unavailable(const ringmaster::Error& error) {
+  return error.code == ringmaster::ErrorCode::unavailable || error.code == ringmaster::ErrorCode::fenced;
+}
+
 // How much of a wait the next request may take; the last one takes nothing and asks once more.
 Duration next_wait(steady_clock::time_point until) {
   const auto left = std::chrono::duration_cast<Duration>(until - steady_clock::now());
   return std::clamp(left, Duration::zero(), kLongestWait);
+}
+// False: the time is up.
+bool pause_before(steady_clock::time_point until) {
+  if (steady_clock::now() + kPause >= until) return false;
+  std::this_thread::sleep_for(kPause);
+  return true;
 }
 steady_clock::time_point end_of(Duration timeout) {
   return steady_clock::now() + std::clamp(timeout, Duration::zero(), kLongestTimeout);
@@ -37,7 +50,8 @@ class Client::Impl {
   Impl(std::unique_ptr<ringmaster::Client> client, Duration timeout)
       : client_(std::move(client)), timeout_(timeout) {}
 
-  // With a key in each task a repeat cannot double anything: what is unknown is asked again.
+  // What is `unavailable` has not happened. What is unknown may have, but with a key in each task a repeat
+  // cannot double anything.
   Result<std::vector<TaskId>> submit(SubmitRequest request) {
     const bool repeatable = std::ranges::all_of(
         request.tasks, [](const ringmaster::NewTask& task) { return !task.idempotency_key.empty(); });
@@ -50,7 +64,8 @@ class Client::Impl {
         return ids;
       }
       const bool unknown = reply.error().code == ringmaster::ErrorCode::unknown_outcome;
-      if (!repeatable || !unknown || steady_clock::now() >= until) return refused(reply);
+      if (!is_unavailable(reply.error()) && !(unknown && repeatable)) return refused(reply);
+      if (!pause_before(until)) return refused(reply);
     }
   }
 
@@ -67,6 +82,10 @@ Client& Client::operator=(Client&&) noexcept = default;
 Client::~Client() = default;
 
 Result<Client> Client::connect(ClientOptions options) {
+  if (options.addresses.empty()) {
+    return std::unexpected(
+        Error{ErrorCode::invalid_argument, "addresses: give host:port of at least one master", "addresses"});
+  }
   ringmaster::ClientOptions made;
   made.addresses = std::move(options.addresses);
   made.cluster = std::move(options.cluster);
@@ -106,6 +125,7 @@ Result<TaskView> Client::wait(TaskId id, Duration timeout) {
     GetRequest request{to_internal(id)};
     request.wait = next_wait(until);
     const auto reply = impl_->client().get(request);
+    if (!reply && is_unavailable(reply.error()) && pause_before(until)) continue;
     if (!reply) return refused(reply);
     if (is_terminal(reply->view.row.state) || request.wait == Duration::zero()) return to_public(reply->view);
   }
@@ -119,6 +139,7 @@ Result<std::vector<TaskState>> Client::wait_all(std::span<const TaskId> ids, Dur
   while (true) {
     request.wait = next_wait(until);
     const auto reply = impl_->client().wait(request);
+    if (!reply && is_unavailable(reply.error()) && pause_before(until)) continue;
     if (!reply) return refused(reply);
     std::vector<TaskState> states;
     for (const WaitReply::Item& item : reply->items) {

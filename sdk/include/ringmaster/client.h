@@ -2,9 +2,9 @@
 //
 // Guarantees: an answered submission is committed and ends in one terminal state. With several addresses the
 // client goes on to the next master when one cannot be reached or dies; a call that surely was not carried
-// out, or that reads or cancels, is repeated there within its deadline. A submission whose fate is unknown is
-// repeated only if each of its tasks has an idempotency key, so that it cannot double; else the caller gets
-// unknown_outcome.
+// out, or that reads or cancels, is repeated there within its deadline; submissions and waits also when a
+// master is unavailable for the moment. A submission whose fate is unknown is repeated only if each of its
+// tasks has an idempotency key, so that it cannot double; else the caller gets unknown_outcome.
 // Threads: safe from any; calls block, but not one another. It owns one thread. Lifetime: no call may run
 // while it is destroyed or moved from. Not from a coroutine handler: a blocked loop serves nobody.
 #pragma once

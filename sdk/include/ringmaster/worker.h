@@ -135,7 +135,8 @@ class RINGMASTER_SDK Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Before start(). One handler for each kind; start() refuses a bad name, or one given twice.
+  // Before start(). One handler for each kind; start() refuses a bad name, or one given twice. It is called
+  // as const, by several attempts at the same time.
   template <class F>
     requires std::invocable<const F&, Attempt&>
   void handle(std::string kind, F handler) {

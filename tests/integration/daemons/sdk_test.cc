@@ -146,7 +146,7 @@ TEST_F(SdkExamples, ACancelledJobIsStoppedAndSaysSo) {
 
 TEST_F(SdkExamples, AWorkerThatStopsGivesItsJobBackAndAnotherFinishesItWithoutAnAttemptLost) {
   start_long_job_workers();
-  ChildProcess& client = start_client("long_job/long_job_client", {"40", "50", "fail"});
+  ChildProcess& client = start_client("long_job/long_job_client", {"60", "50", "fail"});
   const std::string worker = worker_of(client);
   workers_.at(worker)->signal(SIGTERM);
   EXPECT_EQ(workers_.at(worker)->wait(seconds(20)), 0);
@@ -156,7 +156,7 @@ TEST_F(SdkExamples, AWorkerThatStopsGivesItsJobBackAndAnotherFinishesItWithoutAn
 
 TEST_F(SdkExamples, AKilledWorkersJobRunsAgainElsewhere) {
   start_long_job_workers();
-  ChildProcess& client = start_client("long_job/long_job_client", {"40", "50", "rerun"});
+  ChildProcess& client = start_client("long_job/long_job_client", {"60", "50", "rerun"});
   const std::string worker = worker_of(client);
   workers_.at(worker)->signal(SIGKILL);
   EXPECT_THAT(last_line(client, 0), HasSubstr("SUCCEEDED on " + other_than(worker) +
@@ -165,7 +165,7 @@ TEST_F(SdkExamples, AKilledWorkersJobRunsAgainElsewhere) {
 
 TEST_F(SdkExamples, AKilledWorkersJobIsLostIfItMustNotRunTwice) {
   start_long_job_workers();
-  ChildProcess& client = start_client("long_job/long_job_client", {"40", "50", "fail"});
+  ChildProcess& client = start_client("long_job/long_job_client", {"60", "50", "fail"});
   const std::string worker = worker_of(client);
   workers_.at(worker)->signal(SIGKILL);
   const std::string end = last_line(client, 1);

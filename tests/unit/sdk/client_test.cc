@@ -1,6 +1,8 @@
 #include "ringmaster/client.h"
 
+#include <atomic>
 #include <chrono>
+#include <thread>
 
 #include <gmock/gmock.h>
 
@@ -41,7 +43,7 @@ TEST(SdkClients, WithoutAnAddressSayWhatIsMissing) {
   const auto client = Client::connect({});
   ASSERT_FALSE(client);
   EXPECT_EQ(client.error().code, ErrorCode::invalid_argument);
-  EXPECT_EQ(client.error().field, "address");
+  EXPECT_EQ(client.error().field, "addresses");
 }
 
 TEST(SdkClients, ASubmissionOfUnknownFateIsNotRepeatedWithoutAKey) {
@@ -62,6 +64,26 @@ TEST(SdkClients, ASubmissionOfUnknownFateIsRepeatedIfEachTaskHasAKey) {
   ASSERT_TRUE(ids) << ids.error().message;
   EXPECT_THAT(*ids, ElementsAre(TaskId::from_number(1), TaskId::from_number(2)));
   EXPECT_EQ(master.requests(), 3);
+}
+
+TEST(SdkClients, WhatIsUnavailableForTheMomentIsAskedAgainUntilTheTimeIsUp) {
+  FakeMaster master(1);
+  master.answer_with(
+      [unavailable = 0](const ApiRequest& request) mutable -> std::optional<ringmaster::Result<ApiReply>> {
+        if (std::holds_alternative<SubmitRequest>(request) && ++unavailable > 2)
+          return SubmitReply{{ringmaster::TaskId{1}}, {}};
+        return fail(ringmaster::ErrorCode::unavailable, "starting");
+      });
+  Client client = connect(master);
+  EXPECT_TRUE(client.submit(NewTask{}));
+  EXPECT_EQ(master.requests(), 3);
+  const auto view = client.wait(TaskId::from_number(1), milliseconds(250));
+  ASSERT_FALSE(view);
+  EXPECT_EQ(view.error().code, ErrorCode::unavailable);
+  EXPECT_GT(master.requests(), 4);
+  const int before = master.requests();
+  EXPECT_FALSE(client.get(TaskId::from_number(1)));
+  EXPECT_EQ(master.requests(), before + 1);
 }
 
 TEST(SdkClients, EveryFieldOfATaskArrives) {
@@ -170,6 +192,21 @@ TEST(SdkClients, WaitingForManyNamesTheOneThatIsUnknown) {
   EXPECT_EQ(states.error().code, ErrorCode::not_found);
   EXPECT_THAT(states.error().message, HasSubstr(ids[1].text()));
   EXPECT_TRUE(client.wait_all({}, seconds(1)).value().empty());
+}
+
+TEST(SdkClients, MayBeUsedFromSeveralThreads) {
+  FakeMaster master(1);
+  Client client = connect(master);
+  std::atomic<int> answered = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        for (int n = 0; n < 50; ++n) answered += client.submit(NewTask{}).has_value();
+      });
+    }
+  }
+  EXPECT_EQ(answered, 200);
 }
 
 TEST(TaskIds, ComeBackFromTheirTextAndRefuseOthers) {
