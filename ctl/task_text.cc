@@ -78,9 +78,20 @@ std::string ending(const AttemptResult& result) {
   return joined(text, ": ", why_of(result));
 }
 
+// `40 %, 2s ago: loading`
+std::string progress_of(const Progress& progress, WallTime now) {
+  const auto percent = static_cast<int>(progress.fraction * 100);
+  return joined(std::to_string(percent) + " %, " + relative_time(progress.at, now), ": ", progress.message);
+}
+
 // The fencing token of one attempt; `-` in a table where its epoch is not known.
 std::string token_of(Epoch epoch, Attempt attempt) {
   return epoch == 0 ? "" : std::to_string(epoch) + "." + std::to_string(attempt);
+}
+
+Tone tone_of(Outcome outcome) {
+  if (outcome == Outcome::succeeded) return Tone::good;
+  return outcome == Outcome::released ? Tone::plain : Tone::bad;
 }
 
 TextTable attempt_table() {
@@ -100,8 +111,7 @@ void add_attempt(TextTable& table, const AttemptRecord& record) {
              {token_of(record.epoch, record.attempt)},
              {started(result) ? format_time(result.started_at) : ""},
              {took(result)},
-             {std::string(to_string(result.outcome)),
-              result.outcome == Outcome::succeeded ? Tone::good : Tone::bad},
+             {std::string(to_string(result.outcome)), tone_of(result.outcome)},
              {why_of(result)}});
 }
 
@@ -190,6 +200,7 @@ std::string describe(const TaskView& view, WallTime now, bool colour) {
   if (will_run) lines.add("Runs at", when(row.run_at, now));
   if (row.started_at) lines.add("Started", when(*row.started_at, now));
   if (view.finished_at) lines.add("Finished", when(*view.finished_at, now));
+  if (view.progress) lines.add("Progress", progress_of(*view.progress, now), Tone::busy);
   if (view.result) lines.add("Result", ending(*view.result));
   const auto section = [&](const char* heading, const TextTable& table) {
     if (!table.empty()) lines.raw(toned(heading, Tone::faint, colour) + "\n" + table.render(colour));

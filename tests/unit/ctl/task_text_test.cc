@@ -84,6 +84,16 @@ TEST(DescribeTask, ShowsTheAttemptThatRuns) {
                 "      2  w3      -      2026-11-21T09:30:07.000000Z  -     running  -\n"));
 }
 
+TEST(DescribeTask, ShowsHowFarTheAttemptIsThatRuns) {
+  TaskView view;
+  view.row.state = TaskState::running;
+  EXPECT_THAT(shown(view), Not(HasSubstr("Progress")));
+  view.progress = Progress{0.406, "loading", kBegin + seconds(198)};
+  EXPECT_THAT(shown(view), HasSubstr("Progress:     40 %, 2s ago: loading\n"));
+  view.progress->message.clear();
+  EXPECT_THAT(shown(view), HasSubstr("Progress:     40 %, 2s ago\n"));
+}
+
 TEST(DescribeTask, AWaitingTaskHasNoAttempts) {
   TaskView view;
   view.row.worker = "w1";  // recorded, and not started
