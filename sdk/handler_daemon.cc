@@ -40,9 +40,10 @@ ringmaster::Result<> HandlerDaemon::open(Registry::Joined joined) {
   address_ = settings_.advertise.empty() ? links_->bound_address() : settings_.advertise;
   LOG(INFO) << "worker " << settings_.node_id << " listens on " << links_->bound_address() << ", "
             << settings_.slots << " slots";
-  node_->start(*links_, address_, [this, joined = std::move(joined)](ringmaster::Result<> result) mutable {
+  joined_ = std::move(joined);
+  node_->start(*links_, address_, [this](ringmaster::Result<> result) {
     if (!result) end(result);
-    joined(std::move(result));
+    tell_joined(std::move(result));
   });
   return {};
 }
@@ -74,7 +75,12 @@ void HandlerDaemon::make_node() {
 
 ringmaster::Result<> HandlerDaemon::run() {
   loop_.run();
+  tell_joined(fail(ringmaster::ErrorCode::cancelled, "stopped before it was registered"));
   return outcome_;
+}
+
+void HandlerDaemon::tell_joined(ringmaster::Result<> result) {
+  if (joined_) std::exchange(joined_, nullptr)(std::move(result));
 }
 
 // ---- stopping -----------------------------------------------------------------------------------

@@ -9,19 +9,6 @@
 namespace ringmaster::sdk {
 namespace {
 
-int severity_of(LogLevel level) {
-  switch (level) {
-    case LogLevel::debug:
-    case LogLevel::info:
-      return google::GLOG_INFO;
-    case LogLevel::warning:
-      return google::GLOG_WARNING;
-    case LogLevel::error:
-      return google::GLOG_ERROR;
-  }
-  return google::GLOG_WARNING;
-}
-
 std::mutex mutex;
 bool ours = false;  // the set-up of glog
 
@@ -29,8 +16,7 @@ bool ours = false;  // the set-up of glog
 void set_up(LogLevel level) {
   if (!ours && google::IsGoogleLoggingInitialized()) return;
   FLAGS_logtostderr = true;
-  FLAGS_minloglevel = severity_of(level);
-  FLAGS_v = level == LogLevel::debug ? 1 : 0;
+  set_log_level(level);
   if (!ours) google::InitGoogleLogging("ringmaster");
   ours = true;
 }

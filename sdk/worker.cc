@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <future>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -96,6 +98,7 @@ class StopSignals {
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
+  bool ok() const { return file_ >= 0; }
   // False: `other` can be read first.
   bool wait(int other) const {
     std::array<pollfd, 2> ready{pollfd{file_, POLLIN, 0}, pollfd{other, POLLIN, 0}};
@@ -113,7 +116,8 @@ class StopSignals {
 
 }  // namespace
 
-// Threads: `mutex_` guards daemon_ and thread_. The daemon's thread takes the daemon down itself.
+// Threads: `mutex_` guards daemon_, address_ and over_; start_mutex_ lets one start() in at a time. The
+// daemon's thread takes the daemon down itself.
 class Worker::Impl {
  public:
   explicit Impl(WorkerOptions options) : options_(std::move(options)) {}
@@ -174,6 +178,8 @@ class Worker::Impl {
 
   Result<> run() {
     const StopSignals signals;
+    if (!signals.ok())
+      return std::unexpected(Error{ErrorCode::unavailable, "no descriptor for signals is left"});
     if (auto started = start(); !started) return started;
     for (int seen = 0; signals.wait(over_event_); ++seen) {
       if (seen == 0) request_stop();
@@ -193,7 +199,7 @@ class Worker::Impl {
     auto opened =
         daemon->open([joined](ringmaster::Result<> result) { joined->set_value(std::move(result)); });
     if (!opened) return std::unexpected(to_public(opened.error()));
-    serve(std::move(daemon));
+    if (auto serving = serve(std::move(daemon)); !serving) return serving;
     if (first.wait_for(options_.start_timeout) == std::future_status::ready) {
       const auto registered = first.get();
       if (registered) return {};
@@ -208,7 +214,7 @@ class Worker::Impl {
                                           " does not answer, or another living worker is called " + name});
   }
 
-  void serve(std::unique_ptr<HandlerDaemon> daemon) {
+  Result<> serve(std::unique_ptr<HandlerDaemon> daemon) {
     std::promise<Result<>> over;
     if (over_event_ >= 0) ::close(over_event_);  // of a start that failed
     over_event_ = ::eventfd(0, EFD_CLOEXEC);
@@ -218,7 +224,7 @@ class Worker::Impl {
       address_ = daemon->address();
       daemon_ = std::move(daemon);
     }
-    thread_ = std::thread([this, over = std::move(over)]() mutable {
+    auto live = [this, over = std::move(over)]() mutable {
       const auto outcome = daemon_->run();
       std::unique_ptr<HandlerDaemon> ended;
       {
@@ -228,8 +234,17 @@ class Worker::Impl {
       ended.reset();
       over.set_value(outcome ? Result<>() : std::unexpected(to_public(outcome.error())));
       ::eventfd_write(over_event_, 1);
-    });
+    };
+    try {
+      thread_ = std::thread(std::move(live));
+    } catch (const std::system_error& error) {
+      const std::lock_guard lock(mutex_);
+      daemon_.reset();
+      over_ = {};
+      return std::unexpected(Error{ErrorCode::resource_exhausted, std::string("no thread: ") + error.what()});
+    }
     loop_thread_ = thread_.get_id();
+    return {};
   }
 
   const WorkerOptions options_;

@@ -6,11 +6,11 @@
 // a failed attempt. One handler may run several attempts at the same time.
 //
 // Guarantees: a result is in the spool (data_dir) before a master hears of it, and is told until one has
-// recorded it, over restarts of this program. When the process dies its attempts die, and masters know at
-// once; the tasks go on as their on_worker_lost says. A handler that is still at work in a process that
-// masters took for dead cannot be stopped from outside: its result is refused, and what it writes is to be
-// refused by the fence; so `on_worker_lost: rerun_after_lease` is not possible here and such tasks fail for
-// good.
+// recorded it, over restarts of this program. When the process dies its attempts die, and masters notice
+// within a second; the tasks go on as their on_worker_lost says. A handler that is still at work in a process
+// that masters took for dead cannot be stopped from outside: its result is refused, and what it writes is to
+// be refused by the fence; so `on_worker_lost: rerun_after_lease` is not possible here and such tasks fail
+// for good.
 //
 // Threads: one for the loop, up to `threads` for blocking handlers, some for disk and registry. All members
 // are safe from any thread but handle(), which goes before start(). Lifetime: construct → handle() → start()
@@ -18,6 +18,7 @@
 // stop(), wait() or the destructor inside one (request_stop() is fine).
 #pragma once
 
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <functional>
@@ -39,8 +40,7 @@ namespace ringmaster::sdk {
 struct WorkerOptions {
   std::string node_id = {};   // unique in its cluster, the same after each restart
   std::string data_dir = {};  // for results that no master has recorded yet; of one worker only; kept
-  std::vector<std::string> groups =
-      {};  // whose tasks it runs; every member of a group must know the same kinds
+  std::vector<std::string> groups = {};  // whose tasks it runs; all members must know the same kinds
   std::string cluster = "default";
   std::string zookeeper = "127.0.0.1:2181";
   std::string listen = "127.0.0.1:0";  // where masters reach it; other than loopback needs a secret
@@ -169,7 +169,7 @@ class RINGMASTER_SDK Worker {
 
   // Returns once the worker is registered and takes work. Errors: invalid_argument with `field`, unavailable
   // (the data_dir is in use, the address is taken, it was not registered within start_timeout),
-  // already_exists (it was started before).
+  // already_exists (it was started before), cancelled (it was stopped meanwhile).
   Result<> start();
   // The address that masters dial; empty before start().
   std::string address() const;

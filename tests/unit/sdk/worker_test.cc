@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <thread>
 
 #include <gmock/gmock.h>
 
@@ -89,6 +90,19 @@ TEST_F(SdkWorkers, AStartWithoutZooKeeperEndsInTimeAndMayBeTriedAgain) {
     EXPECT_EQ(started.error().code, ErrorCode::unavailable);
     EXPECT_THAT(started.error().message, HasSubstr("ZooKeeper at 127.0.0.1:1 does not answer"));
   }
+}
+
+TEST_F(SdkWorkers, AStopDuringTheStartEndsThat) {
+  options_.start_timeout = std::chrono::minutes(10);
+  Worker worker(options_);
+  worker.handle("k", nothing);
+  std::jthread stopper([&] {
+    while (worker.address().empty()) std::this_thread::yield();
+    worker.request_stop();
+  });
+  const auto started = worker.start();
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().code, ErrorCode::cancelled) << started.error().message;
 }
 
 TEST_F(SdkWorkers, OneThatNeverStartedMayBeStopped) {
