@@ -40,10 +40,9 @@ ringmaster::Result<> HandlerDaemon::open(Registry::Joined joined) {
   address_ = settings_.advertise.empty() ? links_->bound_address() : settings_.advertise;
   LOG(INFO) << "worker " << settings_.node_id << " listens on " << links_->bound_address() << ", "
             << settings_.slots << " slots";
-  joined_ = std::move(joined);
-  node_->start(*links_, address_, [this](ringmaster::Result<> result) {
+  node_->start(*links_, address_, [this, joined = std::move(joined)](ringmaster::Result<> result) mutable {
     if (!result) end(result);
-    tell_joined(std::move(result));
+    joined(std::move(result));
   });
   return {};
 }
@@ -75,12 +74,7 @@ void HandlerDaemon::make_node() {
 
 ringmaster::Result<> HandlerDaemon::run() {
   loop_.run();
-  tell_joined(fail(ringmaster::ErrorCode::cancelled, "stopped before it was registered"));
   return outcome_;
-}
-
-void HandlerDaemon::tell_joined(ringmaster::Result<> result) {
-  if (joined_) std::exchange(joined_, nullptr)(std::move(result));
 }
 
 // ---- stopping -----------------------------------------------------------------------------------

@@ -29,7 +29,8 @@ class HandlerDaemon {
   HandlerDaemon& operator=(const HandlerDaemon&) = delete;
 
   // Opens the spool, listens, begins to register; then `joined` is told once, from within run(): cancelled if
-  // that ends before. Errors: unavailable, internal (damaged spool), invalid_argument.
+  // it is stopped before, and never if it gives up. Errors: unavailable, internal (damaged spool),
+  // invalid_argument.
   ringmaster::Result<> open(Registry::Joined joined);
   std::string address() const { return address_; }  // after open()
 
@@ -45,13 +46,11 @@ class HandlerDaemon {
   void drain();
   void stop_handlers();
   void end(ringmaster::Result<> outcome);
-  void tell_joined(ringmaster::Result<> result);
 
   WorkerSettings settings_;
   const Handlers& handlers_;
   std::uint32_t threads_;
   std::string address_;
-  Registry::Joined joined_;  // empty once told
   bool draining_ = false;
   bool stopping_ = false;
   ringmaster::Result<> outcome_;

@@ -123,17 +123,21 @@ TEST_F(HandlerRunners, RefusesALeaseThatItCannotKeepAndTakesTheOtherPolicies) {
 TEST_F(HandlerRunners, BlockingHandlersRunAtTheSameTimeAndNeverOnMoreThanTheirThreads) {
   threads_ = 2;
   std::atomic<int> at_work = 0, most = 0;
-  Gate both;
+  Gate open;
   blocking("k", [&](Attempt&) -> HandlerResult<> {
     const int now = ++at_work;
     if (now > most) most = now;
-    if (now == 2) both.open();
-    both.wait();
+    open.wait();
     --at_work;
     return {};
   });
   std::vector<Token> tokens;
   for (int i = 0; i < 6; ++i) tokens.push_back(start("k"));
+  ASSERT_TRUE(run_until([&] { return ends_.started.size() == 2; }));
+  bool passed = false;
+  loop_.after(milliseconds(50), [&] { passed = true; });  // time for a third one that must not come
+  ASSERT_TRUE(run_until([&] { return passed; }));
+  open.open();
   for (const Token& token : tokens) EXPECT_EQ(result_of(token).outcome, ringmaster::Outcome::succeeded);
   EXPECT_EQ(most, 2);
 }
@@ -249,6 +253,21 @@ TEST_F(HandlerRunners, OfProgressInARowTheFirstIsToldAtOnceAndTheLastInTheEnd) {
   EXPECT_LT(ends_.progressed.size(), 10U);
   told.open();
   result_of(token);
+}
+
+TEST_F(HandlerRunners, ProgressIsToldAFewTimesASecondHoweverOftenItIsSaid) {
+  coroutine("k", [](Attempt& attempt) -> Coroutine<HandlerResult<>> {
+    for (int step = 0; step < 200; ++step) {
+      attempt.progress(step / 200.0);
+      co_await attempt.sleep_for(milliseconds(1));
+    }
+    co_return HandlerResult<>{};
+  });
+  const auto begin = std::chrono::steady_clock::now();
+  result_of(start("k"));
+  const auto most = 2 + (std::chrono::steady_clock::now() - begin) / milliseconds(200);
+  EXPECT_LE(static_cast<std::int64_t>(ends_.progressed.size()), most);
+  EXPECT_FALSE(ends_.progressed.empty());
 }
 
 TEST_F(HandlerRunners, OfALongOutputTheEndIsKept) {
