@@ -1,5 +1,6 @@
 #include "base/setting_value.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -57,6 +58,16 @@ std::vector<std::string> read_list(std::string_view text) {
   return items;
 }
 
+// `text, json or jsonl`.
+std::string listed(const std::vector<std::string>& words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) text += i + 1 < words.size() ? ", " : " or ";
+    text += words[i];
+  }
+  return text;
+}
+
 std::optional<SettingValue> read_number(const Setting& setting, std::string_view text) {
   if (text.empty()) text = "0";
   const auto number = setting.type == SettingType::size ? read_size(text) : read_integer(text);
@@ -67,6 +78,8 @@ std::optional<SettingValue> read_number(const Setting& setting, std::string_view
 std::optional<SettingValue> read_value(const Setting& setting, std::string_view text) {
   switch (setting.type) {
     case SettingType::text:
+      if (!setting.choices.empty() && std::ranges::find(setting.choices, text) == setting.choices.end())
+        return std::nullopt;
       return std::string(text);
     case SettingType::integer:
     case SettingType::size:
@@ -97,7 +110,7 @@ std::string allowed_values(const Setting& setting) {
   };
   switch (setting.type) {
     case SettingType::text:
-      return "a text";
+      return setting.choices.empty() ? "a text" : listed(setting.choices);
     case SettingType::integer:
       return "a number" + range([](std::int64_t n) { return std::to_string(n); });
     case SettingType::duration:

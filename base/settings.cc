@@ -2,29 +2,16 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <numeric>
 #include <set>
 #include <utility>
 
 #include <glog/logging.h>
 #include <yaml-cpp/yaml.h>
 
+#include "base/nearest_word.h"
+
 namespace ringmaster {
 namespace {
-
-// Levenshtein: how many letters must be typed otherwise.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({replaced, row[j] + 1, row[j - 1] + 1}));
-    }
-  }
-  return row.back();
-}
 
 std::string replace_each(std::string_view text, char from, char to) {
   std::string changed(text);
@@ -91,13 +78,10 @@ const Setting* Settings::find(std::string_view name) const {
 }
 
 std::string Settings::unknown(std::string_view name) const {
-  const auto distance = [&](const Setting& setting) { return edit_distance(name, setting.name); };
-  const auto nearest = std::ranges::min_element(declared_, {}, distance);
-  std::string message = "unknown setting " + std::string(name);
-  if (nearest != declared_.end() && distance(*nearest) <= std::max<std::size_t>(2, name.size() / 3)) {
-    message += "; did you mean " + nearest->name + "?";
-  }
-  return message;
+  std::vector<std::string> names;
+  for (const Setting& setting : declared_) names.push_back(setting.name);
+  const std::string nearest = nearest_word(name, names);
+  return "unknown setting " + std::string(name) + (nearest.empty() ? "" : "; did you mean " + nearest + "?");
 }
 
 Result<> Settings::set(const Setting& setting, std::string_view text, Layer layer, std::string origin) {
@@ -128,6 +112,12 @@ Result<> Settings::load_file(const std::string& path) {
     if (auto taken = set(*setting, *text, Layer::file, origin); !taken) return taken;
   }
   return {};
+}
+
+Result<> Settings::set_in_file(std::string_view name, std::string_view text, const std::string& origin) {
+  const Setting* setting = find(name);
+  if (setting == nullptr) return refuse(name, unknown(name), origin);
+  return set(*setting, text, Layer::file, origin);
 }
 
 Result<> Settings::load_environment(const std::function<const char*(const char*)>& lookup) {

@@ -35,6 +35,9 @@ class Settings {
   // A map of declared keys to scalars (or, for lists, sequences). An unknown key is refused with the nearest
   // known one.
   Result<> load_file(const std::string& path);
+  // One value as strong as those of a file, for a program with a file of another shape. `origin` says where
+  // it stands: `file:line`.
+  Result<> set_in_file(std::string_view name, std::string_view text, const std::string& origin);
   // `lookup` is like getenv: null if the variable is not set. An empty variable counts as not set.
   Result<> load_environment(const std::function<const char*(const char*)>& lookup);
   // `name` with underscores or dashes, with or without the leading `--`.

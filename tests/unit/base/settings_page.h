@@ -15,8 +15,11 @@ namespace ringmaster {
 
 inline std::string takes(const Setting& setting) {
   switch (setting.type) {
-    case SettingType::text:
-      return "text";
+    case SettingType::text: {
+      std::string words;
+      for (const std::string& word : setting.choices) words += (words.empty() ? "" : ", ") + word;
+      return words.empty() ? "text" : words;
+    }
     case SettingType::address:
       return "address";
     case SettingType::integer:

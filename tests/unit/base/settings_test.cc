@@ -25,7 +25,8 @@ std::vector<Setting> declared() {
           {"verbose", SettingType::boolean, "false", "say more"},
           {"groups", SettingType::list, "default", "groups to serve"},
           {"spool_bytes", SettingType::size, "64MiB", "bound of the spool", 4096},
-          {"name", SettingType::text, "", "who this is"}};
+          {"name", SettingType::text, "", "who this is"},
+          {.name = "output", .default_value = "text", .choices = {"text", "json", "jsonl"}}};
 }
 
 class SettingsTest : public testing::Test {
@@ -60,6 +61,25 @@ TEST_F(SettingsTest, StartFromTheirDefaults) {
   EXPECT_EQ(settings_.get_size("spool_bytes"), 64 << 20);
   EXPECT_FALSE(settings_.is_set("listen"));
   EXPECT_EQ(origin("listen"), "default");
+}
+
+TEST_F(SettingsTest, AChoiceTakesItsWordsOnly) {
+  EXPECT_TRUE(settings_.set_flag("--output", "jsonl"));
+  const auto refused = settings_.set_flag("--output", "xml");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message,
+            "output: \"xml\" is not allowed: expected text, json or jsonl (flag --output)");
+  EXPECT_EQ(settings_.get_string("output"), "jsonl");
+}
+
+TEST_F(SettingsTest, AValueOfAnotherFileIsAsStrongAsTheFile) {
+  ASSERT_TRUE(load_environment({{"RINGMASTER_SLOTS", "16"}}));
+  ASSERT_TRUE(settings_.set_in_file("slots", "8", "profiles.yaml:3"));
+  ASSERT_TRUE(settings_.set_in_file("name", "x", "profiles.yaml:4"));
+  EXPECT_EQ(settings_.get_int("slots"), 16);
+  EXPECT_EQ(origin("name"), "profiles.yaml:4");
+  EXPECT_EQ(settings_.set_in_file("slts", "8", "profiles.yaml:5").error().message,
+            "unknown setting slts; did you mean slots? (profiles.yaml:5)");
 }
 
 TEST_F(SettingsTest, FlagsBeatTheEnvironmentWhichBeatsTheFile) {
