@@ -1,31 +1,19 @@
 // The command line as a whole: global options, the nouns, and what happens with them.
 #include <algorithm>
+#include <csignal>
+#include <cstdlib>
 #include <iostream>
 
 #include <CLI/CLI.hpp>
 #include <unistd.h>
 
+#include "ctl/command_tree.h"
 #include "ctl/ctl.h"
+#include "ctl/ctl_settings.h"
 #include "ctl/exit_code.h"
 
 namespace ringmaster {
 namespace {
-
-void add_global_options(CLI::App& app, CtlOptions& options) {
-  app.add_option("--address", options.address,
-                 "Masters, host:port[,host:port…]; the next is tried when one is down")
-      ->envname("RINGMASTER_ADDRESS")
-      ->capture_default_str();
-  app.add_option("--cluster", options.cluster, "Cluster name")
-      ->envname("RINGMASTER_CLUSTER")
-      ->capture_default_str();
-  app.add_option("--secret-file", options.secret_file, "File with the cluster secret, mode 600 or 400")
-      ->envname("RINGMASTER_SECRET_FILE");
-  app.add_option("-o,--output", options.output, "text, or json: one document a line")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
-  app.set_version_flag("--version", std::string("ringctl ") + RINGMASTER_VERSION);
-}
 
 // What follows `--` is a command and belongs to nobody's option parser: "[a,b]" and "{}" stay as they are.
 std::vector<std::string> take_command(std::vector<std::string>& words) {
@@ -36,30 +24,59 @@ std::vector<std::string> take_command(std::vector<std::string>& words) {
   return command;
 }
 
-int parse_and_run(CLI::App& app, Ctl& ctl, std::vector<std::string> words) {
+int parse(CLI::App& app, Ctl& ctl, std::vector<std::string> words) {
   const bool marked = std::ranges::find(words, "--") != words.end();
   ctl.command = take_command(words);
-  std::ranges::reverse(words);  // as CLI11 wants it
+  std::vector<std::string> reversed(words.rbegin(), words.rend());  // as CLI11 wants it
   try {
-    app.parse(std::move(words));
+    app.parse(std::move(reversed));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error, ctl.out(), ctl.err());
-    ctl.err() << "ringctl: " << error.what() << "; see ringctl --help\n";
-    return kExitOwnError;
+    if (words.empty()) {
+      ctl.err() << app.help();
+      return kExitOwnError;
+    }
+    const std::string mistake = command_mistake(app, words);
+    return ctl.failed({ErrorCode::invalid_argument, mistake.empty() ? error.what() : mistake, {}},
+                      " (see `" + command_named(app, words) + " --help`)");
   }
   const bool submits = app.got_subcommand("task") && app.get_subcommand("task")->got_subcommand("submit");
-  if (marked && !submits)
-    return ctl.failed({ErrorCode::invalid_argument, "only `task submit` takes `-- …`", {}});
+  if (marked && !submits) {
+    ctl.action = [&ctl] {
+      return ctl.failed({ErrorCode::invalid_argument, "only `task submit` takes `-- …`", {}});
+    };
+  }
+  return kExitOk;
+}
+
+int load_and_run(Ctl& ctl, CtlSettings& settings) {
+  if (!ctl.action) return kExitOk;  // --help, --version
+  if (ctl.needs_settings) {
+    const auto loaded = settings.load([](const char* name) -> const char* { return std::getenv(name); });
+    // The message says where the mistake stands; it need not be an option.
+    if (!loaded) return ctl.failed({loaded.error().code, loaded.error().message, {}});
+    ctl.options = settings.options();
+    for (const std::string& line : settings.overruled()) ctl.err() << "ringctl: " << line << '\n';
+  }
   return ctl.action();
+}
+
+// The shell that started us shall see that it was the signal: it ends its loop as well.
+void die_of(int signal) {
+  ::signal(signal, SIG_DFL);
+  ::raise(signal);
 }
 
 }  // namespace
 
 int run_ringctl(int argc, const char* const* argv) {
   std::ios::sync_with_stdio(false);
+  ::signal(SIGPIPE, SIG_DFL);  // `| head` ends us without a word, whoever ignored it before
   Ctl ctl(std::cout, std::cerr, isatty(STDOUT_FILENO) == 1, isatty(STDERR_FILENO) == 1);
+  CtlSettings settings;
   CLI::App app("ringctl: the command line of Ringmaster", "ringctl");
-  add_global_options(app, ctl.options);
+  settings.add_flags(app);
+  app.set_version_flag("--version", std::string("ringctl ") + RINGMASTER_VERSION);
   app.require_subcommand(1);
   app.fallthrough();  // global options may stand anywhere
   add_task_commands(app, ctl);
@@ -68,16 +85,27 @@ int run_ringctl(int argc, const char* const* argv) {
   add_master_commands(app, ctl);
   add_cluster_commands(app, ctl);
   add_ring_commands(app, ctl);
+  add_config_commands(app, ctl, settings);
   add_completion_command(app, ctl);
+  add_man_command(app, ctl);
   app.footer(
+      "Options may stand anywhere; RINGMASTER_ADDRESS and so on, or a profile, say the same.\n"
       "Exit status: 0; with --wait the task's own; 124 time-out; 125 ringctl's own errors; 128+n signal "
       "n.\n\n"
       "Examples:\n"
       "  ringctl task submit --wait -- sha256sum /etc/hostname\n"
-      "  ringctl -o json task list --state failed\n"
+      "  ringctl task list --state failed -o json\n"
       "  ringctl --address m1:7420,m2:7420 cluster status");
-  const int status = parse_and_run(app, ctl, {argv + std::min(argc, 1), argv + argc});
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  int status = kExitOwnError;
+  try {
+    status = parse(app, ctl, words);
+    if (status == kExitOk) status = load_and_run(ctl, settings);
+  } catch (const std::exception& error) {
+    status = ctl.failed({ErrorCode::internal, error.what(), {}});
+  }
   ctl.out() << std::flush;
+  if (ctl.interrupted_by() != 0) die_of(ctl.interrupted_by());
   return ctl.out().good() || status != kExitOk
              ? status
              : ctl.failed({ErrorCode::internal, "cannot write to stdout", {}});

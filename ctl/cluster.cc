@@ -4,7 +4,6 @@
 #include "base/api_json.h"
 #include "ctl/ctl.h"
 #include "ctl/exit_code.h"
-#include "ctl/text_table.h"
 
 namespace ringmaster {
 namespace {
@@ -54,7 +53,7 @@ int status(Ctl& ctl) {
                {std::to_string(lane.waiting_in_memory) + (lane.more_in_store ? "+" : "")},
                {std::to_string(lane.dispatched)}});
   }
-  ctl.out() << '\n' << table.render(colour);
+  ctl.out() << '\n' << table.render(ctl.style());
   return kExitOk;
 }
 

@@ -4,10 +4,13 @@
 #include <utility>
 
 #include <boost/json/serialize.hpp>
+#include <unistd.h>
 
 #include "base/settings.h"
 #include "ctl/exit_code.h"
-#include "ctl/text_table.h"
+#include "ctl/json_list.h"
+#include "ctl/relative_time.h"
+#include "ctl/terminal.h"
 
 namespace ringmaster {
 namespace {
@@ -22,17 +25,34 @@ std::string option_of(const std::string& field) {
   return option;
 }
 
+// no-color.org; a dumb terminal shows escape sequences as they are.
+bool wants_colour() {
+  const char* refused = std::getenv("NO_COLOR");
+  const char* terminal = std::getenv("TERM");
+  return (refused == nullptr || *refused == '\0') &&
+         (terminal == nullptr || std::string_view(terminal) != "dumb");
+}
+
 }  // namespace
 
 Ctl::Ctl(std::ostream& out, std::ostream& err, bool out_is_terminal, bool err_is_terminal)
-    : out_(out),
-      err_(err),
-      out_is_terminal_(out_is_terminal),
-      err_is_terminal_(err_is_terminal),
-      no_colour_(std::getenv("NO_COLOR") != nullptr) {}
+    : out_(out), err_(err), out_is_terminal_(out_is_terminal), err_is_terminal_(err_is_terminal) {}
+
+TextStyle Ctl::style() const {
+  TextStyle style;
+  style.colour = options.color == "always" || (options.color == "auto" && out_is_terminal_ && wants_colour());
+  const auto size = out_is_terminal_ ? terminal_size(STDOUT_FILENO) : std::nullopt;
+  if (size) style.width = size->columns;
+  return style;
+}
+
+std::string Ctl::time(WallTime when, WallTime now) const {
+  return options.times == "absolute" ? format_time(when) : relative_time(when, now);
+}
 
 void Ctl::print(const boost::json::value& value) {
-  out_ << boost::json::serialize(value) << '\n';
+  indents_json() ? write_indented(out_, value) : void(out_ << boost::json::serialize(value));
+  out_ << '\n';
 }
 
 Result<Client*> Ctl::client() {
@@ -40,6 +60,7 @@ Result<Client*> Ctl::client() {
   ClientOptions wanted;
   wanted.addresses = split_list(options.address);
   wanted.cluster = options.cluster;
+  wanted.timeout = options.request_timeout;
   if (!options.secret_file.empty()) {
     auto secret = read_secret_file(options.secret_file);
     if (!secret) return std::unexpected(secret.error());
@@ -60,6 +81,12 @@ int Ctl::failed(const Error& error, const std::string& advice) {
   const std::string where = typed ? option_of(error.field) + ": " : "";
   err_ << "ringctl: " << one_line(where + error.message + advice, 2000) << '\n';
   return kExitOwnError;
+}
+
+int Ctl::interrupted(int signal, const std::string& what_goes_on) {
+  err_ << "ringctl: interrupted: " << one_line(what_goes_on, 2000) << std::endl;
+  interrupted_by_ = signal;
+  return kExitSignalBase + signal;
 }
 
 std::string advice_for(const Error& error) {

@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "client/client.h"
+#include "ctl/text_table.h"
 
 namespace CLI {
 class App;
@@ -19,11 +20,17 @@ class App;
 
 namespace ringmaster {
 
+class CtlSettings;
+
+// In force; ctl_settings.h says where they come from.
 struct CtlOptions {
   std::string address = "127.0.0.1:7420";  // several are separated by commas
   std::string cluster = "default";
   std::string secret_file;
-  std::string output = "text";
+  std::string output = "text";     // text, json or jsonl
+  std::string color = "auto";      // auto, always or never
+  std::string times = "relative";  // relative or absolute
+  Duration request_timeout = std::chrono::seconds(10);
 };
 
 class Ctl {
@@ -33,13 +40,19 @@ class Ctl {
   CtlOptions options;
   std::vector<std::string> command;  // what stood after `--`
   std::function<int()> action;       // the chosen subcommand; returns the exit status
+  bool needs_settings = true;        // false: the action runs even if the file of profiles is broken
 
-  bool json() const { return options.output == "json"; }
-  bool colour() const { return out_is_terminal_ && !no_colour_; }
+  bool json() const { return options.output != "text"; }
+  bool indents_json() const { return options.output == "json" && out_is_terminal_; }
+  bool out_is_terminal() const { return out_is_terminal_; }
   bool err_is_terminal() const { return err_is_terminal_; }
   std::ostream& out() { return out_; }
   std::ostream& err() { return err_; }
-  // One document a line.
+  TextStyle style() const;
+  bool colour() const { return style().colour; }
+  // A time in a table, as --times says.
+  std::string time(WallTime when, WallTime now) const;
+  // One document.
   void print(const boost::json::value& value);
 
   // Connects on the first call. The client lives as long as this.
@@ -48,11 +61,15 @@ class Ctl {
   // One line on stderr that says what went wrong and what to do; returns kExitOwnError.
   int failed(const Error& error);
   int failed(const Error& error, const std::string& advice);
+  // Says what goes on although nobody waits for it any more; returns 128 + signal.
+  int interrupted(int signal, const std::string& what_goes_on);
+  int interrupted_by() const { return interrupted_by_; }  // 0: nothing
 
  private:
   std::ostream& out_;
   std::ostream& err_;
-  bool out_is_terminal_, err_is_terminal_, no_colour_;
+  bool out_is_terminal_, err_is_terminal_;
+  int interrupted_by_ = 0;
   std::unique_ptr<Client> client_;
 };
 
@@ -69,7 +86,9 @@ void add_group_commands(CLI::App& app, Ctl& ctl);
 void add_master_commands(CLI::App& app, Ctl& ctl);
 void add_cluster_commands(CLI::App& app, Ctl& ctl);
 void add_ring_commands(CLI::App& app, Ctl& ctl);
+void add_config_commands(CLI::App& app, Ctl& ctl, CtlSettings& settings);
 void add_completion_command(CLI::App& app, Ctl& ctl);
+void add_man_command(CLI::App& app, Ctl& ctl);
 
 // All of ringctl; the exit status is as exit_code.h says.
 int run_ringctl(int argc, const char* const* argv);

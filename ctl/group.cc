@@ -4,7 +4,7 @@
 #include "base/api_json.h"
 #include "ctl/ctl.h"
 #include "ctl/exit_code.h"
-#include "ctl/text_table.h"
+#include "ctl/json_list.h"
 
 namespace ringmaster {
 namespace {
@@ -17,7 +17,9 @@ int list(Ctl& ctl) {
   for (const std::string& master : reply->not_answered)
     ctl.err() << "ringctl: master " << master << " did not answer: its tasks are not counted\n";
   if (ctl.json()) {
-    for (const auto& group : reply->groups) ctl.print(to_json(group));
+    JsonList list(ctl);
+    for (const auto& group : reply->groups) list.add(to_json(group));
+    list.end();
     return kExitOk;
   }
   if (reply->groups.empty()) {
@@ -34,7 +36,7 @@ int list(Ctl& ctl) {
                {std::to_string(group.dispatched)},
                {std::to_string(group.waiting_in_memory) + (group.more_in_store ? " and more" : "")}});
   }
-  ctl.out() << table.render(ctl.colour());
+  ctl.out() << table.render(ctl.style());
   return kExitOk;
 }
 

@@ -4,8 +4,7 @@
 #include "base/api_json.h"
 #include "ctl/ctl.h"
 #include "ctl/exit_code.h"
-#include "ctl/relative_time.h"
-#include "ctl/text_table.h"
+#include "ctl/json_list.h"
 
 namespace ringmaster {
 namespace {
@@ -16,27 +15,31 @@ int list(Ctl& ctl) {
   const auto reply = (*client)->masters();
   if (!reply) return ctl.failed(reply.error());
   if (ctl.json()) {
-    for (const MasterView& master : reply->masters) ctl.print(to_json(master));
+    JsonList list(ctl);
+    for (const MasterView& master : reply->masters) list.add(to_json(master));
+    list.end();
     return kExitOk;
   }
+  using enum TextTable::Align;
+  using enum TextTable::Fit;
   TextTable table({{"ID"},
                    {"RPC"},
-                   {"HTTP"},
-                   {"SHARDS", TextTable::Align::right},
+                   {"HTTP", left, drop},
+                   {"SHARDS", right},
                    {"STARTED"},
-                   {"VERSION"},
-                   {"INCARNATION"}});
+                   {"VERSION", left, drop},
+                   {"INCARNATION", left, drop}});
   const WallTime now = read_wall_clock();
   for (const MasterView& master : reply->masters) {
     table.add({{master.self ? master.id + " *" : master.id, master.self ? Tone::good : Tone::plain},
                {master.rpc_address},
                {master.http_address},
                {std::to_string(master.shards)},
-               {relative_time(master.started_at, now)},
+               {ctl.time(master.started_at, now)},
                {master.version},
                {to_string(master.incarnation), Tone::faint}});
   }
-  ctl.out() << table.render(ctl.colour());
+  ctl.out() << table.render(ctl.style());
   return kExitOk;
 }
 

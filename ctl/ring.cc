@@ -12,7 +12,9 @@
 #include "base/streampark_ring.h"
 #include "ctl/ctl.h"
 #include "ctl/exit_code.h"
+#include "ctl/json_list.h"
 #include "ctl/line_reader.h"
+#include "ctl/option_values.h"
 
 namespace ringmaster {
 namespace {
@@ -50,15 +52,18 @@ int owner(Ctl& ctl, const RingFlags& flags) {
   const auto owner_of = make_ring(flags);
   if (!owner_of) return ctl.failed(owner_of.error());
   LineReader keys(STDIN_FILENO);
+  JsonList list(ctl);
   while (true) {
     const auto key = keys.next();
     if (!key) return ctl.failed(key.error());
-    if (!*key) return kExitOk;
+    if (!*key) break;
     const std::string name = (*owner_of)(**key);
-    if (ctl.json()) ctl.print(boost::json::object{{"key", **key}, {"owner", name}});
+    if (ctl.json()) list.add(boost::json::object{{"key", **key}, {"owner", name}});
     if (!ctl.json()) ctl.out() << **key << '\t' << name << '\n';
     if (keys.would_block()) ctl.out() << std::flush;
   }
+  if (ctl.json()) list.end();
+  return kExitOk;
 }
 
 }  // namespace
@@ -68,15 +73,17 @@ void add_ring_commands(CLI::App& app, Ctl& ctl) {
   ring->require_subcommand(1);
   CLI::App* owner_app = ring->add_subcommand("owner", "Print key<TAB>owner for each key on stdin");
   auto flags = std::make_shared<RingFlags>();
-  owner_app->add_option("--mode", flags->mode, "ringmaster, or streampark for the ring of Apache StreamPark")
-      ->check(CLI::IsMember({"ringmaster", "streampark"}))
-      ->capture_default_str();
+  one_of(owner_app->add_option("--mode", flags->mode,
+                               "streampark: the ring of Apache StreamPark (default: ringmaster)"),
+         {"ringmaster", "streampark"});
   owner_app->add_option("--servers", flags->servers, "Names: a,b,c; their order matters for streampark only")
-      ->required();
+      ->required()
+      ->type_name("NAMES");
   owner_app
       ->add_option("--virtual-nodes", flags->virtual_nodes,
                    "Points of each server (default: 4096; streampark: 131072)")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number())
+      ->type_name("N");
   owner_app->footer("Example:\n  seq 1 5 | ringctl ring owner --servers worker-1,worker-2,worker-3");
   owner_app->callback([&ctl, flags] { ctl.action = [&ctl, flags] { return owner(ctl, *flags); }; });
 }

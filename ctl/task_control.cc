@@ -11,6 +11,7 @@
 
 #include "base/api_json.h"
 #include "ctl/exit_code.h"
+#include "ctl/json_list.h"
 #include "ctl/task_ids.h"
 #include "ctl/task_show.h"
 #include "ctl/text_table.h"
@@ -19,7 +20,6 @@ namespace ringmaster {
 namespace {
 
 constexpr std::size_t kInFlight = 64;
-constexpr Duration kControlTimeout = std::chrono::seconds(10);
 
 std::string state_line(TaskId id, TaskState state, bool colour) {
   return to_string(id) + " " + toned(to_string(state), tone_of(state), colour) + "\n";
@@ -42,27 +42,27 @@ std::string advice_for(TaskId id, ControlAction action, const Error& error) {
   }
 }
 
-std::future<Result<ApiReply>> send(Client& client, const ControlRequest& request) {
+std::future<Result<ApiReply>> send(Client& client, const ControlRequest& request, Duration timeout) {
   auto promise = std::make_shared<std::promise<Result<ApiReply>>>();
   auto future = promise->get_future();
-  client.call(request, kControlTimeout,
+  client.call(request, timeout,
               [promise](Result<ApiReply> answer) { promise->set_value(std::move(answer)); });
   return future;
 }
 
 // Says how it went, on both outputs; the exit status of this one.
-int report(Ctl& ctl, const ControlRequest& asked, const Result<ApiReply>& answer) {
+int report(Ctl& ctl, JsonList& list, const ControlRequest& asked, const Result<ApiReply>& answer) {
   Error error{ErrorCode::internal, "the master answered another question", {}};
   if (answer) {
     if (const auto* reply = std::get_if<ControlReply>(&*answer)) {
-      if (ctl.json()) ctl.print(to_json(asked.id, *reply));
+      if (ctl.json()) list.add(to_json(asked.id, *reply));
       if (!ctl.json()) ctl.out() << state_line(asked.id, reply->state, ctl.colour());
       return kExitOk;
     }
   } else {
     error = answer.error();
   }
-  if (ctl.json()) ctl.print(boost::json::object{{"id", to_string(asked.id)}, {"error", to_json(error)}});
+  if (ctl.json()) list.add(boost::json::object{{"id", to_string(asked.id)}, {"error", to_json(error)}});
   const std::string advice = advice_for(asked.id, asked.action, error);
   error.message = to_string(asked.id) + ": " + error.message;
   return ctl.failed(error, advice);
@@ -81,19 +81,21 @@ int control(Ctl& ctl, ControlAction action, const std::vector<std::string>& word
   std::deque<std::future<Result<ApiReply>>> on_their_way;
   std::size_t sent = 0;
   int status = kExitOk;
+  JsonList list(ctl);
   for (const TaskId id : *ids) {
     for (; sent < ids->size() && on_their_way.size() < kInFlight; ++sent) {
-      on_their_way.push_back(send(**client, {(*ids)[sent], action, false}));
+      on_their_way.push_back(send(**client, {(*ids)[sent], action, false}, ctl.options.request_timeout));
     }
-    const int one = report(ctl, {id, action, false}, on_their_way.front().get());
+    const int one = report(ctl, list, {id, action, false}, on_their_way.front().get());
     on_their_way.pop_front();
     if (one != kExitOk) status = ids->size() == 1 ? one : kExitTaskFailed;
   }
+  if (ctl.json()) list.end();
   return status;
 }
 
 int explain(Ctl& ctl, const std::string& text) {
-  const auto id = parse_task_id(text);
+  const auto id = read_id(text);
   if (!id) return ctl.failed(id.error());
   auto client = ctl.client();
   if (!client) return ctl.failed(client.error());
@@ -107,7 +109,7 @@ int explain(Ctl& ctl, const std::string& text) {
 CLI::App* add_control(CLI::App& task, Ctl& ctl, ControlAction action, const char* what) {
   CLI::App* app = task.add_subcommand(std::string(to_string(action)), what);
   auto ids = std::make_shared<std::vector<std::string>>();
-  app->add_option("id", *ids, "Task ids; - reads them from stdin, one a line")->required();
+  app->add_option("id", *ids, "Task ids; - reads them from stdin, one a line")->required()->type_name("ID");
   app->callback(
       [&ctl, action, ids] { ctl.action = [&ctl, action, ids] { return control(ctl, action, *ids); }; });
   return app;
@@ -133,9 +135,7 @@ void add_task_cancel(CLI::App& task, Ctl& ctl) {
           "Answers once the cancel is committed; `task wait` waits for the end. Exits with 1 if any of "
           "several was refused.\n\n"
           "Examples:\n  ringctl task cancel task_00000000001g0\n"
-          "  ringctl -o json task list --group nightly --state ready,delayed --all | jq -r .id | ringctl "
-          "task "
-          "cancel -");
+          "  ringctl task list --group nightly --state ready,delayed --all -q | ringctl task cancel -");
 }
 
 void add_task_release(CLI::App& task, Ctl& ctl) {
@@ -150,7 +150,7 @@ void add_task_release(CLI::App& task, Ctl& ctl) {
 void add_task_explain(CLI::App& task, Ctl& ctl) {
   CLI::App* app = task.add_subcommand("explain", "Say why a task is where it is: what it waits for");
   auto id = std::make_shared<std::string>();
-  app->add_option("id", *id, "Task id, as submit printed it")->required();
+  app->add_option("id", *id, "Task id, as submit printed it")->required()->type_name("ID");
   app->footer(
       "The most important reason comes first.\n\nExample:\n  ringctl task explain task_00000000001g0");
   app->callback([&ctl, id] { ctl.action = [&ctl, id] { return explain(ctl, *id); }; });

@@ -8,12 +8,18 @@
 
 namespace ringmaster {
 
+Result<TaskId> read_id(const std::string& word) {
+  auto id = parse_task_id(word);
+  if (!id) return fail(id.error().code, "\"" + word + "\": " + id.error().message);
+  return id;
+}
+
 Result<std::vector<TaskId>> read_ids(const std::vector<std::string>& words) {
   std::vector<TaskId> ids;
   std::unordered_set<TaskId> seen;
   const auto add = [&](const std::string& text) -> Result<> {
-    const auto id = parse_task_id(text);
-    if (!id) return fail(id.error().code, "\"" + text + "\": " + id.error().message);
+    const auto id = read_id(text);
+    if (!id) return std::unexpected(id.error());
     if (seen.insert(*id).second) ids.push_back(*id);
     return {};
   };

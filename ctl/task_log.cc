@@ -7,6 +7,8 @@
 #include <CLI/CLI.hpp>
 
 #include "ctl/exit_code.h"
+#include "ctl/option_values.h"
+#include "ctl/task_ids.h"
 
 namespace ringmaster {
 namespace {
@@ -21,7 +23,7 @@ struct LogFlags {
 };
 
 int log(Ctl& ctl, const LogFlags& flags) {
-  const auto id = parse_task_id(flags.id);
+  const auto id = read_id(flags.id);
   if (!id) return ctl.failed(id.error());
   auto client = ctl.client();
   if (!client) return ctl.failed(client.error());
@@ -51,10 +53,13 @@ int log(Ctl& ctl, const LogFlags& flags) {
 void add_task_log(CLI::App& task, Ctl& ctl) {
   CLI::App* app = task.add_subcommand("log", "Print what an attempt has written, from its worker");
   auto flags = std::make_shared<LogFlags>();
-  app->add_option("id", flags->id, "Task id, as submit printed it")->required();
+  app->add_option("id", flags->id, "Task id, as submit printed it")->required()->type_name("ID");
   app->add_option("--attempt", flags->attempt, "Of this attempt (default: the last one)")
-      ->check(CLI::PositiveNumber);
-  app->add_option("--offset", flags->offset, "Leave out so many bytes")->check(CLI::NonNegativeNumber);
+      ->check(positive_number())
+      ->type_name("N");
+  app->add_option("--offset", flags->offset, "Leave out so many bytes")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("BYTES");
   app->add_flag("-f,--follow", flags->follow, "Go on until the attempt has ended");
   app->footer("Examples:\n  ringctl task log -f task_00000000001g0");
   app->callback([&ctl, flags] { ctl.action = [&ctl, flags] { return log(ctl, *flags); }; });

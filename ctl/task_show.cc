@@ -5,13 +5,14 @@
 #include <utility>
 
 #include <CLI/CLI.hpp>
-#include <boost/json/serialize.hpp>
 
 #include "base/task_json.h"
 #include "ctl/exit_code.h"
+#include "ctl/json_list.h"
+#include "ctl/option_values.h"
+#include "ctl/task_filter.h"
 #include "ctl/task_follow.h"
 #include "ctl/task_ids.h"
-#include "ctl/task_template.h"
 
 namespace ringmaster {
 namespace {
@@ -20,15 +21,14 @@ constexpr std::uint32_t kPage = 100;
 constexpr Duration kMaxWait = std::chrono::seconds(60);
 
 struct ListFlags {
-  std::string ns, group, kind;
-  std::vector<std::string> states, labels;
-  std::string since, until;
+  TaskFilter filter;
   std::uint64_t limit = 100;
-  bool all = false;
+  bool limited = false;  // by whoever typed it, who need not be told
+  bool all = false, quiet = false;
 };
 
 int get(Ctl& ctl, const std::string& text, const std::string& wait_text) {
-  const auto id = parse_task_id(text);
+  const auto id = read_id(text);
   if (!id) return ctl.failed(id.error());
   GetRequest request{*id, Duration{0}, false};
   if (!wait_text.empty()) {
@@ -43,84 +43,66 @@ int get(Ctl& ctl, const std::string& text, const std::string& wait_text) {
   const auto reply = (*client)->get(request);
   if (!reply) return ctl.failed(reply.error());
   if (ctl.json()) ctl.print(task_view_to_json(reply->view));
-  if (!ctl.json()) ctl.out() << describe(reply->view, read_wall_clock(), ctl.colour());
+  if (!ctl.json()) ctl.out() << describe(reply->view, read_wall_clock(), ctl.style());
   return request.wait > Duration{0} && !is_terminal(reply->view.row.state) ? kExitTimedOut : kExitOk;
 }
 
-// `1h`: so long ago; or RFC 3339.
-Result<> read_instant(const char* option, const std::string& text, WallTime now,
-                      std::optional<WallTime>& time) {
-  if (text.empty()) return {};
-  if (const auto ago = parse_duration(text)) {
-    time = now - *ago;
-  } else if (const auto instant = parse_time(text)) {
-    time = *instant;
-  } else {
-    return fail(ErrorCode::invalid_argument, "write 1h for an hour ago, or 2026-11-21T09:30:00Z", option);
-  }
-  return {};
-}
+// Prints pages as they come; the first one fixes the columns of the table.
+class ListPrinter {
+ public:
+  ListPrinter(Ctl& ctl, bool quiet) : ctl_(ctl), quiet_(quiet), table_(task_table()), documents_(ctl) {}
 
-Result<ListRequest> list_request(const ListFlags& flags, WallTime now) {
-  ListRequest request;
-  request.ns = flags.ns;
-  request.group = flags.group;
-  request.kind = flags.kind;
-  for (const std::string& text : flags.states) {
-    for (std::string name : split_list(text)) {
-      for (char& c : name) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-      const auto state = parse_task_state(name);
-      if (!state) {
-        return fail(
-            ErrorCode::invalid_argument,
-            "\"" + name +
-                "\" is no state; states are DELAYED, READY, RUNNING, CANCELLING, QUARANTINED, SUCCEEDED, "
-                "FAILED, CANCELLED, TIMED_OUT, LOST",
-            "state");
+  void page(const std::vector<TaskView>& views) {
+    const WallTime now = read_wall_clock();
+    for (const TaskView& view : views) {
+      if (quiet_) {
+        ctl_.out() << to_string(view.row.id) << '\n';
+      } else if (ctl_.json()) {
+        documents_.add(task_view_to_json(view));
+      } else {
+        add_row(table_, view, ctl_.time(view.row.created_at, now));
       }
-      request.states.push_back(*state);
     }
+    any_ |= !views.empty();
+    if (!table_.empty()) ctl_.out() << table_.next_piece(ctl_.style());
+    ctl_.out() << std::flush;
   }
-  if (!flags.labels.empty()) {
-    const auto labels = labels_of(flags.labels);
-    if (!labels) return std::unexpected(labels.error());
-    request.labels = boost::json::serialize(*labels);
+  void end() {
+    if (!quiet_ && ctl_.json()) documents_.end();
+    if (!quiet_ && !ctl_.json() && !any_) ctl_.err() << "no tasks\n";
   }
-  if (auto read = read_instant("since", flags.since, now, request.created_from); !read)
-    return std::unexpected(read.error());
-  if (auto read = read_instant("until", flags.until, now, request.created_before); !read)
-    return std::unexpected(read.error());
-  return request;
-}
+
+ private:
+  Ctl& ctl_;
+  bool quiet_, any_ = false;
+  TextTable table_;
+  JsonList documents_;
+};
 
 int list(Ctl& ctl, const ListFlags& flags) {
-  const WallTime now = read_wall_clock();
-  auto request = list_request(flags, now);
+  auto request = list_request(flags.filter, read_wall_clock());
   if (!request) return ctl.failed(request.error());
   auto client = ctl.client();
   if (!client) return ctl.failed(client.error());
-  TextTable table = task_table();
+  ListPrinter printer(ctl, flags.quiet);
   std::uint64_t left = flags.limit;
   bool more = true;
   while (more && (flags.all || left > 0)) {
     request->limit = flags.all ? kPage : static_cast<std::uint32_t>(std::min<std::uint64_t>(left, kPage));
     const auto reply = (*client)->list(*request);
     if (!reply) return ctl.failed(reply.error());
-    for (const TaskView& view : reply->views) {
-      ctl.json() ? ctl.print(task_view_to_json(view)) : add_row(table, view, now);
-    }
+    printer.page(reply->views);
     left -= std::min<std::uint64_t>(left, reply->views.size());
     request->after = reply->next;
     more = reply->next.has_value();
   }
-  if (!ctl.json() && !table.empty()) ctl.out() << table.render(ctl.colour());
-  if (!ctl.json() && table.empty()) ctl.err() << "no tasks\n";
-  if (more) ctl.err() << "there are more: give --limit or --all\n";
+  printer.end();
+  if (more && !flags.limited) ctl.err() << "there are more: give --limit or --all\n";
   return kExitOk;
 }
 
 int wait(Ctl& ctl, const std::vector<std::string>& words, const std::string& limit_text) {
-  FollowOptions options{std::nullopt, ctl.json()};
+  FollowOptions options{.print_each = ctl.json()};
   if (!limit_text.empty()) {
     const auto limit = parse_duration(limit_text);
     if (!limit) return ctl.failed({ErrorCode::invalid_argument, limit.error().message, "timeout"});
@@ -141,11 +123,12 @@ void add_task_get(CLI::App& task, Ctl& ctl) {
   CLI::App* app = task.add_subcommand("get", "Show one task with its attempts and the tail of its output");
   auto id = std::make_shared<std::string>();
   auto wait_text = std::make_shared<std::string>();
-  app->add_option("id", *id, "Task id, as submit printed it")->required();
+  app->add_option("id", *id, "Task id, as submit printed it")->required()->type_name("ID");
   app->add_option("--wait", *wait_text,
-                  "Wait for its end this long, at most 60s; exit 124 if it has not ended");
+                  "Wait for its end this long, at most 60s; exit 124 if it has not ended")
+      ->type_name("DURATION");
   app->footer(
-      "Examples:\n  ringctl task get task_00000000001g0\n  ringctl -o json task get --wait 30s "
+      "Examples:\n  ringctl task get task_00000000001g0\n  ringctl task get --wait 30s -o json "
       "task_00000000001g0");
   app->callback(
       [&ctl, id, wait_text] { ctl.action = [&ctl, id, wait_text] { return get(ctl, *id, *wait_text); }; });
@@ -154,32 +137,30 @@ void add_task_get(CLI::App& task, Ctl& ctl) {
 void add_task_list(CLI::App& task, Ctl& ctl) {
   CLI::App* app = task.add_subcommand("list", "List tasks, oldest first");
   auto flags = std::make_shared<ListFlags>();
-  app->add_option("--namespace", flags->ns, "Only of this namespace");
-  app->add_option("--group", flags->group, "Only of this group");
-  app->add_option("--kind", flags->kind, "Only of this kind");
-  app->add_option("--state", flags->states, "Only in these states: RUNNING,FAILED; may be repeated")
-      ->allow_extra_args(false);
-  app->add_option("--label", flags->labels, "Only with this label, key=value; may be repeated")
-      ->allow_extra_args(false);
-  app->add_option("--since", flags->since, "Only submitted since then: 1h (ago), or RFC 3339");
-  app->add_option("--until", flags->until, "Only submitted before then");
-  auto* limit =
-      app->add_option("--limit", flags->limit, "At most so many (default: 100)")->check(CLI::PositiveNumber);
-  app->add_flag("--all", flags->all, "All of them")->excludes(limit);
+  add_filter_options(*app, flags->filter);
+  auto* limit = app->add_option("--limit", flags->limit, "At most so many (default: 100)")
+                    ->check(positive_number())
+                    ->type_name("N");
+  app->add_flag("--all", flags->all, "All of them, page by page")->excludes(limit);
+  app->add_flag("-q,--quiet", flags->quiet, "Only their ids");
   app->footer(
-      "Examples:\n  ringctl task list --state failed --since 1h\n  ringctl -o json task list --all | jq -r "
-      ".result.output_tail");
-  app->callback([&ctl, flags] { ctl.action = [&ctl, flags] { return list(ctl, *flags); }; });
+      "Examples:\n  ringctl task list --state failed --since 1h\n"
+      "  ringctl task list --group nightly --state ready,delayed --all -q | ringctl task cancel -\n"
+      "  ringctl task list --all -o jsonl | jq -r .result.output_tail");
+  app->callback([&ctl, flags, limit] {
+    flags->limited = limit->count() > 0;
+    ctl.action = [&ctl, flags] { return list(ctl, *flags); };
+  });
 }
 
 void add_task_wait(CLI::App& task, Ctl& ctl) {
   CLI::App* app = task.add_subcommand("wait", "Wait until tasks have ended");
   auto ids = std::make_shared<std::vector<std::string>>();
   auto limit = std::make_shared<std::string>();
-  app->add_option("id", *ids, "Task ids; - reads them from stdin, one a line")->required();
-  app->add_option("--timeout", *limit, "Give up after this and exit 124");
+  app->add_option("id", *ids, "Task ids; - reads them from stdin, one a line")->required()->type_name("ID");
+  app->add_option("--timeout", *limit, "Give up after this and exit 124")->type_name("DURATION");
   app->footer(
-      "Exits as the task did; for several 1 if any has failed.\n\n"
+      "Exits as the task did; for several 1 if any has failed. Ctrl-C ends the wait, not the tasks.\n\n"
       "Examples:\n  ringctl task submit --each -- ./job < list > ids; ringctl task wait - < ids");
   app->callback([&ctl, ids, limit] { ctl.action = [&ctl, ids, limit] { return wait(ctl, *ids, *limit); }; });
 }

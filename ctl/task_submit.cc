@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "ctl/exit_code.h"
+#include "ctl/json_list.h"
+#include "ctl/progress_line.h"
 #include "ctl/task_follow.h"
 #include "ctl/task_source.h"
 
@@ -21,7 +23,6 @@ namespace ringmaster {
 namespace {
 
 constexpr std::size_t kInFlight = 4;
-constexpr Duration kSubmitTimeout = std::chrono::seconds(30);
 constexpr int kMaxSlowDowns = 60;
 
 struct SubmitFlags {
@@ -33,7 +34,9 @@ struct SubmitFlags {
 // Keeps some batches on their way and takes their answers in order.
 class Submitter {
  public:
-  Submitter(Ctl& ctl, Client& client, bool print_ids) : ctl_(ctl), client_(client), print_ids_(print_ids) {}
+  // `many`: where one task makes one document, these make a list.
+  Submitter(Ctl& ctl, Client& client, bool print_ids, bool many)
+      : ctl_(ctl), client_(client), print_ids_(print_ids), many_(many), list_(ctl), line_(ctl) {}
 
   Result<> submit(std::vector<NewTask> tasks) {
     if (in_flight_.size() >= kInFlight) {
@@ -48,7 +51,11 @@ class Submitter {
     while (!in_flight_.empty()) {
       if (auto taken = take_one(); !taken) return taken;
     }
+    line_.hide();
     return {};
+  }
+  void end_list() {
+    if (print_ids_ && many_ && ctl_.json()) list_.end();
   }
   std::vector<TaskId>& ids() { return ids_; }
 
@@ -61,7 +68,7 @@ class Submitter {
   std::future<Result<ApiReply>> send(const SubmitRequest& request) {
     auto promise = std::make_shared<std::promise<Result<ApiReply>>>();
     auto future = promise->get_future();
-    client_.call(request, kSubmitTimeout,
+    client_.call(request, 3 * ctl_.options.request_timeout,
                  [promise](Result<ApiReply> answer) { promise->set_value(std::move(answer)); });
     return future;
   }
@@ -80,17 +87,29 @@ class Submitter {
     if (reply == nullptr) return fail(ErrorCode::internal, "the master answered another question");
     for (const TaskId id : reply->ids) {
       ids_.push_back(id);
-      if (!print_ids_) continue;
-      if (ctl_.json()) ctl_.print(boost::json::object{{"id", to_string(id)}});
-      if (!ctl_.json()) ctl_.out() << to_string(id) << '\n';
+      if (print_ids_) print(id);
     }
     if (print_ids_) ctl_.out() << std::flush;
+    // Where the ids are seen themselves there is nothing to count.
+    if (many_ && !(print_ids_ && ctl_.out_is_terminal()))
+      line_.show(std::to_string(ids_.size()) + " tasks submitted");
     return {};
+  }
+
+  void print(TaskId id) {
+    if (!ctl_.json()) {
+      ctl_.out() << to_string(id) << '\n';
+      return;
+    }
+    const boost::json::object document{{"id", to_string(id)}};
+    many_ ? list_.add(document) : ctl_.print(document);
   }
 
   Ctl& ctl_;
   Client& client_;
-  bool print_ids_;
+  bool print_ids_, many_;
+  JsonList list_;
+  ProgressLine line_;
   std::deque<Batch> in_flight_;
   std::vector<TaskId> ids_;
 };
@@ -120,7 +139,7 @@ Result<TaskSource> source_of(const SubmitFlags& flags, const Ctl& ctl, TaskTempl
 }
 
 int submit(Ctl& ctl, SubmitFlags& flags) {
-  FollowOptions follow{std::nullopt, ctl.json()};
+  FollowOptions follow{.print_each = ctl.json()};
   if (!flags.wait_timeout.empty()) {
     auto limit = parse_duration(flags.wait_timeout);
     if (!limit) return ctl.failed({ErrorCode::invalid_argument, limit.error().message, "wait_timeout"});
@@ -139,7 +158,7 @@ int submit(Ctl& ctl, SubmitFlags& flags) {
   if (!client) return ctl.failed(client.error());
 
   // With --wait -o json each task is printed with its end instead.
-  Submitter submitter(ctl, **client, !(flags.wait && ctl.json()));
+  Submitter submitter(ctl, **client, !(flags.wait && ctl.json()), !source->single());
   Result<> submitted;
   while (submitted && batch && !batch->empty()) {
     submitted = submitter.submit(std::move(*batch));
@@ -155,28 +174,33 @@ int submit(Ctl& ctl, SubmitFlags& flags) {
     if (accepted > 0) ctl.err() << "ringctl: " << accepted << " tasks were accepted before this:\n";
     return ctl.failed(*error);
   }
+  submitter.end_list();
   if (accepted == 0) ctl.err() << "nothing to submit: the input is empty\n";
   if (!flags.wait || accepted == 0) return kExitOk;
+  follow.whole_view = source->single();
   return follow_and_report(ctl, submitter.ids(), follow);
 }
 
 void add_task_flags(CLI::App& app, TaskOptions& task) {
-  app.add_option("--kind", task.kind, "What runs it (default: process)");
-  app.add_option("--spec", task.spec, "JSON object for the kind; a command after -- becomes its \"argv\"");
-  app.add_option("--group", task.group, "Worker group (default: default)");
-  app.add_option("--namespace", task.ns, "Namespace (default: default)");
-  app.add_option(
-      "--idempotency-key", task.idempotency_key,
+  const auto add = [&app](const char* name, auto& value, const char* placeholder, const char* help) {
+    return app.add_option(name, value, help)->type_name(placeholder);
+  };
+  add("--kind", task.kind, "KIND", "What runs it: process (default), http, noop");
+  add("--spec", task.spec, "JSON", "Object for the kind; a command after -- becomes its \"argv\"");
+  add("--group", task.group, "NAME", "Worker group (default: default)");
+  add("--namespace", task.ns, "NAME", "Namespace (default: default)");
+  add("--idempotency-key", task.idempotency_key, "KEY",
       "Submitted again with the same key within a day, it is the same task (of several: key/line)");
-  app.add_option("--key", task.key, "Routing key: equal keys go to the same worker (default: the task's id)");
-  app.add_option("--routing", task.routing,
-                 "bounded: the key's worker or the next with room; strict: only it");
-  app.add_option("--priority", task.priority, "0 to 9, 9 is the most urgent (default: 5)");
-  app.add_option("--run-at", task.run_at, "Not before: 2026-11-21T09:30:00Z, or +10m from now");
-  app.add_option("--timeout", task.timeout, "Stop an attempt after this: 30s, 1h30m");
-  app.add_option("--max-attempts", task.max_attempts, "Attempts in all, failures and time-outs (default: 1)");
-  app.add_option("--on-worker-lost", task.on_worker_lost, "rerun (default), rerun_after_lease or fail");
-  app.add_option("--label", task.labels, "key=value; may be repeated")->allow_extra_args(false);
+  add("--key", task.key, "KEY", "Routing key: equal keys go to the same worker (default: the task's id)");
+  add("--routing", task.routing, "bounded|strict",
+      "bounded: the key's worker or the next with room; strict: only it");
+  add("--priority", task.priority, "0..9", "9 is the most urgent (default: 5)");
+  add("--run-at", task.run_at, "TIME", "Not before: 2026-11-21T09:30:00Z, or +10m from now");
+  add("--timeout", task.timeout, "DURATION", "Stop an attempt after this: 30s, 1h30m");
+  add("--max-attempts", task.max_attempts, "N", "Attempts in all, failures and time-outs (default: 1)");
+  add("--on-worker-lost", task.on_worker_lost, "rerun|rerun_after_lease|fail",
+      "What becomes of it if its worker is lost while it runs (default: rerun)");
+  add("--label", task.labels, "KEY=VALUE", "Label; may be repeated")->allow_extra_args(false);
 }
 
 }  // namespace
@@ -189,12 +213,14 @@ void add_task_submit(CLI::App& task, Ctl& ctl) {
   app->add_flag("--each", flags->each,
                 "One task for each line of stdin; {} in the command stands for the line");
   app->add_flag("-0,--null", flags->null, "With --each: lines end in NUL (find -print0)");
-  app->add_option("--file", flags->file, "One JSON task on each line of this file; - is stdin");
+  app->add_option("--file", flags->file, "One JSON task on each line of this file; - is stdin")
+      ->type_name("FILE");
   app->add_flag("--wait", flags->wait,
                 "Wait for the end; exit as the task did, or 1 if any of several failed");
-  app->add_option("--wait-timeout", flags->wait_timeout, "Like --wait, but give up after this and exit 124");
+  app->add_option("--wait-timeout", flags->wait_timeout, "Like --wait, but give up after this and exit 124")
+      ->type_name("DURATION");
   app->footer(
-      "Prints the id of each accepted task.\n\n"
+      "Prints the id of each accepted task. Ctrl-C ends the wait, not the tasks.\n\n"
       "Examples:\n"
       "  ringctl task submit --wait -- sha256sum /etc/hostname\n"
       "  find /usr/include -type f | ringctl task submit --each --wait -- sha256sum {}\n"

@@ -36,8 +36,16 @@ std::string TaskTally::progress(Duration elapsed, std::size_t width) const {
 }
 
 std::string TaskTally::summary(Duration elapsed) const {
+  return text(" in " + short_duration(elapsed));
+}
+
+std::string TaskTally::counts() const {
+  return text("");
+}
+
+std::string TaskTally::text(const std::string& in) const {
   std::string text = complete() ? "" : std::to_string(done()) + " of ";
-  text += std::to_string(total_) + (total_ == 1 ? " task in " : " tasks in ") + short_duration(elapsed);
+  text += std::to_string(total_) + (total_ == 1 ? " task" : " tasks") + in;
   const char* separator = ": ";
   for (const auto& [state, count] : by_state_) {
     text += separator + std::to_string(count) + " " + std::string(to_string(state));

@@ -26,10 +26,14 @@ class TaskTally {
   std::string progress(Duration elapsed, std::size_t width) const;
   // `1000 tasks in 1.2s: 998 SUCCEEDED, 2 FAILED`, with `3 of 1000 tasks …` while incomplete.
   std::string summary(Duration elapsed) const;
+  // `3 of 4 tasks: 2 SUCCEEDED, 1 FAILED`.
+  std::string counts() const;
   // 0 if all succeeded, 124 if some have not ended, else 1.
   int exit_code() const;
 
  private:
+  std::string text(const std::string& in) const;
+
   std::size_t total_;
   std::size_t missing_ = 0;
   std::map<TaskState, std::size_t> by_state_;

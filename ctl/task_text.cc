@@ -1,18 +1,17 @@
 // How a task looks as text.
+#include <algorithm>
 #include <utility>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 
+#include "ctl/field_lines.h"
 #include "ctl/relative_time.h"
 #include "ctl/task_show.h"
 
 namespace ringmaster {
 namespace {
-
-constexpr std::size_t kCommandWidth = 48;
-constexpr std::size_t kValueWidth = 2000;
 
 bool is_plain(const std::string& argument) {
   const auto plain = [](char c) {
@@ -30,23 +29,6 @@ std::string shell_word(const std::string& argument) {
   for (const char c : argument) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return word + "'";
 }
-
-class Lines {
- public:
-  explicit Lines(bool colour) : colour_(colour) {}
-  void add(const std::string& label, const std::string& value, Tone tone = Tone::plain) {
-    if (value.empty()) return;
-    const std::string padding(label.size() < 13 ? 13 - label.size() : 1, ' ');
-    text_ += toned(label + ":", Tone::faint, colour_) + padding +
-             toned(one_line(value, kValueWidth), tone, colour_) + '\n';
-  }
-  void raw(const std::string& text) { text_ += text; }
-  std::string take() { return std::move(text_); }
-
- private:
-  bool colour_;
-  std::string text_;
-};
 
 std::string when(WallTime time, WallTime now) {
   return format_time(time) + " (" + relative_time(time, now) + ")";
@@ -78,10 +60,9 @@ std::string ending(const AttemptResult& result) {
   return joined(text, ": ", why_of(result));
 }
 
-// `40 %, 2s ago: loading`
-std::string progress_of(const Progress& progress, WallTime now) {
-  const auto percent = static_cast<int>(progress.fraction * 100);
-  return joined(std::to_string(percent) + " %, " + relative_time(progress.at, now), ": ", progress.message);
+// Rounded down: 100% is the end.
+std::string percent_of(const Progress& progress) {
+  return std::to_string(static_cast<int>(progress.fraction * 100)) + "%";
 }
 
 // The fencing token of one attempt; `-` in a table where its epoch is not known.
@@ -97,11 +78,11 @@ Tone tone_of(Outcome outcome) {
 TextTable attempt_table() {
   return TextTable({{"ATTEMPT", TextTable::Align::right},
                     {"WORKER"},
-                    {"TOKEN"},
+                    {"TOKEN", TextTable::Align::left, TextTable::Fit::drop},
                     {"STARTED"},
                     {"TOOK"},
                     {"OUTCOME"},
-                    {"WHY"}});
+                    {"WHY", TextTable::Align::left, TextTable::Fit::cut}});
 }
 
 void add_attempt(TextTable& table, const AttemptRecord& record) {
@@ -159,6 +140,19 @@ Tone tone_of(TaskState state) {
   return state == TaskState::running || state == TaskState::cancelling ? Tone::busy : Tone::plain;
 }
 
+std::string progress_of(const Progress& progress) {
+  return joined(percent_of(progress), ": ", progress.message);
+}
+
+std::string progress_bar(const Progress& progress) {
+  constexpr std::size_t kBar = 10;
+  const auto filled = std::min(kBar, static_cast<std::size_t>(progress.fraction * kBar));
+  const std::string percent = percent_of(progress);
+  return "[" + std::string(filled, '#') + std::string(kBar - filled, '-') + "]" +
+         std::string(percent.size() < 5 ? 5 - percent.size() : 1, ' ') + percent +
+         (progress.message.empty() ? "" : "  " + progress.message);
+}
+
 std::string command_of(const NewTask& task) {
   boost::system::error_code error;
   const boost::json::value spec = boost::json::parse(task.spec, error);
@@ -178,9 +172,9 @@ std::string command_of(const NewTask& task) {
   return task.spec;
 }
 
-std::string describe(const TaskView& view, WallTime now, bool colour) {
+std::string describe(const TaskView& view, WallTime now, const TextStyle& style) {
   const TaskRow& row = view.row;
-  Lines lines(colour);
+  FieldLines lines(style.colour);
   lines.add("Task", to_string(row.id));
   lines.add("State", std::string(to_string(row.state)), tone_of(row.state));
   lines.add("Command", command_of(row.task));
@@ -199,34 +193,37 @@ std::string describe(const TaskView& view, WallTime now, bool colour) {
   const bool will_run = !is_terminal(row.state) && row.state != TaskState::quarantined;
   if (will_run) lines.add("Runs at", when(row.run_at, now));
   if (row.started_at) lines.add("Started", when(*row.started_at, now));
+  if (view.progress)
+    lines.add("Progress", progress_bar(*view.progress) + " (" + relative_time(view.progress->at, now) + ")");
   if (view.finished_at) lines.add("Finished", when(*view.finished_at, now));
-  if (view.progress) lines.add("Progress", progress_of(*view.progress, now), Tone::busy);
   if (view.result) lines.add("Result", ending(*view.result));
   const auto section = [&](const char* heading, const TextTable& table) {
-    if (!table.empty()) lines.raw(toned(heading, Tone::faint, colour) + "\n" + table.render(colour));
+    if (!table.empty()) lines.raw(toned(heading, Tone::faint, style.colour) + "\n" + table.render(style));
   };
   section("Attempts:", attempts_of(view));
   TextTable late = attempt_table();
   for (const AttemptRecord& record : view.late) add_attempt(late, record);
   section("Late results (their attempt had been given up when they came: they changed nothing):", late);
   if (view.result && !view.result->output_tail.empty()) {
-    lines.raw(toned("Output:", Tone::faint, colour) + "\n" + printable(view.result->output_tail));
+    lines.raw(toned("Output:", Tone::faint, style.colour) + "\n" + printable(view.result->output_tail));
   }
   return lines.take();
 }
 
 TextTable task_table() {
+  using enum TextTable::Align;
+  using enum TextTable::Fit;
   return TextTable({{"ID"},
                     {"STATE"},
-                    {"GROUP"},
-                    {"PRIO", TextTable::Align::right},
-                    {"ATTEMPT", TextTable::Align::right},
+                    {"GROUP", left, drop},
+                    {"PRIO", right, drop},
+                    {"ATTEMPT", right, drop},
                     {"WORKER"},
                     {"CREATED"},
-                    {"COMMAND"}});
+                    {"COMMAND", left, cut}});
 }
 
-void add_row(TextTable& table, const TaskView& view, WallTime now) {
+void add_row(TextTable& table, const TaskView& view, const std::string& created) {
   const TaskRow& row = view.row;
   table.add({{to_string(row.id)},
              {std::string(to_string(row.state)), tone_of(row.state)},
@@ -234,8 +231,8 @@ void add_row(TextTable& table, const TaskView& view, WallTime now) {
              {std::to_string(row.task.priority)},
              {std::to_string(row.attempt)},
              {row.worker},
-             {relative_time(row.created_at, now)},
-             {one_line(command_of(row.task), kCommandWidth)}});
+             {created},
+             {command_of(row.task)}});
 }
 
 }  // namespace ringmaster

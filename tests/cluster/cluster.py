@@ -181,13 +181,12 @@ class Cluster:
             return False
 
     def ask_ctl(self, *arguments):
-        """What ringctl lists as JSON: one document a line, or an array of them."""
-        command = self.ctl("-o", "json", *arguments)
+        """What ringctl answers, one JSON document a line."""
+        command = self.ctl("-o", "jsonl", *arguments)
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
         if answer.returncode != 0:
             raise ClusterError(f"ringctl {' '.join(arguments)} failed: {answer.stderr.strip()}")
-        found = [json.loads(line) for line in answer.stdout.splitlines() if line.strip()]
-        return found[0] if len(found) == 1 and isinstance(found[0], list) else found
+        return [json.loads(line) for line in answer.stdout.splitlines() if line.strip()]
 
     def write_environment(self):
         lines = {

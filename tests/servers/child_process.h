@@ -24,6 +24,7 @@ class ChildProcess {
  public:
   struct Options {
     std::filesystem::path output;                    // stdout and stderr, appended
+    std::filesystem::path errors;                    // stderr, if it is to be apart
     std::string input;                               // its whole stdin
     std::map<std::string, std::string> environment;  // added to ours
   };
@@ -84,7 +85,8 @@ class ChildProcess {
     const int in = ::open(input.c_str(), O_RDONLY);
     ::dup2(in, STDIN_FILENO);
     ::dup2(out, STDOUT_FILENO);
-    ::dup2(out, STDERR_FILENO);
+    const bool apart = !options_.errors.empty();
+    ::dup2(apart ? ::open(options_.errors.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600) : out, STDERR_FILENO);
     ::execvp(arguments[0], arguments.data());
     ::_exit(127);
   }

@@ -163,7 +163,8 @@ Cluster::Ran Cluster::ringctl(std::vector<std::string> arguments, const std::str
   if (!addresses.empty()) argv.insert(argv.end(), {"--address", addresses, "--cluster", "test"});
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   const auto output = directory_ / ("ringctl-" + std::to_string(++runs_));
-  ChildProcess process(std::move(argv), {.output = output, .input = input});
+  ChildProcess process(std::move(argv),
+                       {.output = output, .input = input, .environment = {{"XDG_CONFIG_HOME", directory_}}});
   const auto code = process.wait(std::chrono::seconds(180));
   return {code.value_or(-1), process.output()};
 }

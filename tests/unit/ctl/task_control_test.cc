@@ -118,12 +118,18 @@ TEST_F(TaskControl, SaysWhatToDo) {
   EXPECT_THAT(words_of("cancel", kMoving), testing::EndsWith("the task has just moved: try again\n"));
 }
 
-TEST_F(TaskControl, PrintsOneJsonDocumentForEach) {
-  EXPECT_EQ(run({"cancel", to_string(kRuns), to_string(kEnded)}, "json"), kExitTaskFailed);
+TEST_F(TaskControl, PrintsOneJsonDocumentForEachId) {
+  EXPECT_EQ(run({"cancel", to_string(kRuns), to_string(kEnded)}, "jsonl"), kExitTaskFailed);
   EXPECT_EQ(out(), R"({"id":")" + to_string(kRuns) + R"(","state":"CANCELLING"})" + "\n" + R"({"id":")" +
                        to_string(kEnded) + R"(","error":{"code":"already_exists","message":")" +
                        master_.address() + R"(: the task has ended: SUCCEEDED"}})" + "\n");
   EXPECT_THAT(err(), HasSubstr("nothing left to cancel"));
+}
+
+TEST_F(TaskControl, AJsonListIsOneDocument) {
+  EXPECT_EQ(run({"cancel", to_string(kRuns), to_string(kQuarantined)}, "json"), kExitOk);
+  EXPECT_EQ(out(), R"([{"id":")" + to_string(kRuns) + R"(","state":"CANCELLING"},)" + "\n" + R"({"id":")" +
+                       to_string(kQuarantined) + R"(","state":"CANCELLING"}])" + "\n");
 }
 
 TEST_F(TaskControl, AWordThatIsNoIdStopsEverything) {

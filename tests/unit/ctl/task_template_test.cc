@@ -207,7 +207,7 @@ TEST(TaskText, ShowsStateResultAndOutput) {
   view.result->outcome = Outcome::failed;
   view.result->exit_code = 3;
   view.result->output_tail = "one\n\x1b[2Jtwo\n";
-  const std::string text = describe(view, kNow, false);
+  const std::string text = describe(view, kNow, {});
   EXPECT_THAT(text, HasSubstr("Task:         " + to_string(TaskId{256}) + "\n"));
   EXPECT_THAT(text, HasSubstr("State:        FAILED\n"));
   EXPECT_THAT(text, HasSubstr("Command:      false\n"));

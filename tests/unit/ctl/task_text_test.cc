@@ -44,7 +44,7 @@ TaskView eventful() {
 }
 
 std::string shown(const TaskView& view) {
-  return describe(view, kBegin + seconds(200), false);
+  return describe(view, kBegin + seconds(200), {});
 }
 
 TEST(DescribeTask, ShowsEveryAttemptInOneTable) {
@@ -84,14 +84,23 @@ TEST(DescribeTask, ShowsTheAttemptThatRuns) {
                 "      2  w3      -      2026-11-21T09:30:07.000000Z  -     running  -\n"));
 }
 
-TEST(DescribeTask, ShowsHowFarTheAttemptIsThatRuns) {
+TEST(DescribeTask, ShowsHowFarItIs) {
   TaskView view;
   view.row.state = TaskState::running;
-  EXPECT_THAT(shown(view), Not(HasSubstr("Progress")));
-  view.progress = Progress{0.406, "loading", kBegin + seconds(198)};
-  EXPECT_THAT(shown(view), HasSubstr("Progress:     40 %, 2s ago: loading\n"));
-  view.progress->message.clear();
-  EXPECT_THAT(shown(view), HasSubstr("Progress:     40 %, 2s ago\n"));
+  view.progress = Progress{0.456, "loading", kBegin + seconds(190)};
+  EXPECT_THAT(shown(view), HasSubstr("Progress:     [####------]  45%  loading (10s ago)\n"));
+  view.progress = Progress{1, "", kBegin + seconds(200)};
+  EXPECT_THAT(shown(view), HasSubstr("Progress:     [##########] 100% (now)\n"));
+}
+
+TEST(DescribeTask, CutsNothingThatIsPiped) {
+  TaskView view;
+  const std::string word(500, 'x');
+  view.row.task.spec = R"({"argv": ["echo", ")" + word + R"("]})";
+  TextTable table = task_table();
+  add_row(table, view, "now");
+  EXPECT_THAT(table.render({}), HasSubstr(word + "\n"));
+  EXPECT_THAT(table.render({.width = 80}), HasSubstr("…\n"));
 }
 
 TEST(DescribeTask, AWaitingTaskHasNoAttempts) {
