@@ -81,22 +81,29 @@ std::string long_names(const Command& command) {
 std::string bash_completion(const std::vector<Command>& commands) {
   std::ostringstream out;
   out << "_ringctl() {\n"
-         "  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} path= words= word\n"
-         "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
+         "  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} typed= offers= "
+         "word\n"
+         "  for word in \"${COMP_WORDS[@]:1:$((COMP_CWORD-1))}\"; do\n"
          "    [[ $word == -- ]] && return\n"
-         "    [[ $word == -* ]] || path+=\" $word\"\n"
+         "    [[ $word == -* ]] || typed+=\" $word\"\n"
          "  done\n"
          // bash makes words of their own of `=` and what follows.
-         "  [[ $previous == = ]] && previous=${COMP_WORDS[COMP_CWORD-2]}\n"
-         "  [[ $current == = ]] && current=\n"
+         "  [[ $previous == '=' ]] && previous=${COMP_WORDS[COMP_CWORD-2]}\n"
+         "  [[ $current == '=' ]] && current=\n"
          "  case $previous in\n";
+  std::string anything;
   for (const auto& [name, value] : values_by_name(commands)) {
-    out << "    " << name << ") ";
-    if (value == "FILE") out << "COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n";
-    if (value != "FILE")
-      out << "COMPREPLY=($(compgen -W " << bash_words(value) << " -- \"$current\")); return ;;\n";
+    if (value == "FILE") {
+      out << "    " << name << ") COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n";
+    } else if (words_of(value).empty() && command_for(value).empty()) {
+      anything += (anything.empty() ? "" : "|") + name;
+    } else {
+      out << "    " << name << ") COMPREPLY=($(compgen -W " << bash_words(value)
+          << " -- \"$current\")); return ;;\n";
+    }
   }
-  out << "  esac\n  case \"$path \" in\n";
+  out << "    " << anything << ") return ;;\n";
+  out << "  esac\n  case \"$typed \" in\n";
   const std::string global = long_names(commands.back());
   for (const Command& command : commands) {
     const std::string path = joined(command.path);
@@ -108,23 +115,29 @@ std::string bash_completion(const std::vector<Command>& commands) {
       if (const std::string later = command_for(option.value); !later.empty()) dynamic += " $(" + later + ")";
     }
     words += long_names(command).substr(1) + (path.empty() ? "" : global);
-    out << "    " << (path.empty() ? "*" : "*\" " + path + " \"*") << ") words=" << shell_quoted(words);
-    if (!dynamic.empty()) out << "; words+=\"" << dynamic << "\"";
+    out << "    " << (path.empty() ? "*" : "*\" " + path + " \"*") << ") offers=" << shell_quoted(words);
+    if (!dynamic.empty()) out << "; offers+=\"" << dynamic << "\"";
     out << " ;;\n";
   }
   out << "  esac\n"
-         "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+         "  COMPREPLY=($(compgen -W \"$offers\" -- \"$current\"))\n"
          "}\n"
          "complete -o default -F _ringctl ringctl\n";
   return out.str();
 }
 
 std::string zsh_completion(const std::vector<Command>& commands) {
-  return "#compdef ringctl\nautoload -U +X bashcompinit && bashcompinit\n" + bash_completion(commands);
+  // The last line is for the first call of an autoloaded file, which only reads it.
+  return "#compdef ringctl\nautoload -U +X bashcompinit && bashcompinit\n" + bash_completion(commands) +
+         "[[ ${funcstack[1]} == _ringctl ]] && _bash_complete -o default -F _ringctl\ntrue\n";
 }
 
 std::string fish_completion(const std::vector<Command>& commands) {
   std::ostringstream out;
+  // Files only where there may be one: an option that takes one, and the command of a task.
+  out << "complete -c ringctl -f\n"
+         "complete -c ringctl -n '__fish_seen_subcommand_from task; and __fish_seen_subcommand_from submit' "
+         "-F\n";
   for (const Command& command : commands) {
     std::string condition;
     for (const std::string& word : command.path)

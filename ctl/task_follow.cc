@@ -36,24 +36,71 @@ boost::json::object end_of(const WaitReply::Item& item) {
   return line;
 }
 
-std::string worker_part(const TaskView& view) {
-  return view.row.worker.empty() ? "" : " on " + view.row.worker;
+// `task_… RUNNING on w1`, then how long it took or how far it is.
+std::string status_line(const TaskView& view, WallTime now) {
+  const TaskRow& row = view.row;
+  std::string text = to_string(row.id) + " " + std::string(to_string(row.state));
+  if (!row.worker.empty()) text += " on " + row.worker;
+  if (view.result) {
+    // One that ended before it ran took no time.
+    if (to_unix_micros(view.result->started_at) > 0)
+      text += " after " + short_duration(view.result->finished_at - view.result->started_at);
+    if (const std::string why = why_of(*view.result); !why.empty()) text += ": " + why;
+    return text;
+  }
+  if (row.state == TaskState::running && row.started_at) {
+    const Duration runs = std::max(now - *row.started_at, Duration{0});
+    text += "  " + short_duration(std::chrono::floor<std::chrono::seconds>(runs));
+  }
+  if (view.progress) text += "  " + progress_bar(*view.progress);
+  return text;
 }
 
-int report_one(Ctl& ctl, TaskId id, const FollowOptions& options) {
+// The task as it is when it has ended, the limit has passed, or the interrupt has come (`cancelled`, if
+// nothing was seen of it before).
+Result<TaskView> await_one(Ctl& ctl, Client& client, TaskId id, const FollowOptions& options,
+                           const Interrupt& interrupt) {
+  ProgressLine line(ctl);
+  const MonoTime began = read_mono_clock();
+  Result<TaskView> seen = fail(ErrorCode::cancelled, "interrupted");
+  while (true) {
+    const Duration elapsed = read_mono_clock() - began;
+    Duration wait = ctl.err_is_terminal() ? kRedraw : kLongWait;
+    if (options.limit) wait = std::min(wait, std::max(*options.limit - elapsed, Duration{0}));
+    auto reply =
+        ask_for<GetReply>(client, GetRequest{id, wait, false}, ctl.options.request_timeout + wait, interrupt);
+    if (interrupt.signal() != 0) return seen;
+    if (!reply) return std::unexpected(reply.error());
+    seen = std::move(reply->view);
+    const Duration now = read_mono_clock() - began;
+    if (is_terminal(seen->row.state) || (options.limit && now >= *options.limit)) return seen;
+    line.show(status_line(*seen, read_wall_clock()));
+    if (now - elapsed < std::min(wait, kPause)) interrupt.sleep(kPause - (now - elapsed));
+  }
+}
+
+int follow_one(Ctl& ctl, TaskId id, const FollowOptions& options, const Interrupt& interrupt) {
   auto client = ctl.client();
   if (!client) return ctl.failed(client.error());
-  auto reply = (*client)->get(GetRequest{id, Duration{0}, false});
-  if (!reply) return ctl.failed(reply.error());
-  const TaskView& view = reply->view;
-  if (options.print_each && options.whole_view) ctl.print(task_view_to_json(view));
-  std::string text = to_string(id) + " " + std::string(to_string(view.row.state)) + worker_part(view);
-  if (view.result) {
-    text += " after " + short_duration(view.result->finished_at - view.result->started_at);
-    if (const std::string why = why_of(*view.result); !why.empty()) text += ": " + why;
+  const auto view = await_one(ctl, **client, id, options, interrupt);
+  if (interrupt.signal() != 0) {
+    const bool over = view && is_terminal(view->row.state);
+    return ctl.interrupted(interrupt.signal(), goes_on(over ? std::vector<TaskId>{} : std::vector{id}, 1));
   }
-  ctl.err() << one_line(text, 2000) << '\n';
-  return exit_code_of(view);
+  if (!view) return ctl.failed(view.error());
+  if (options.print_each && options.whole_view) {
+    ctl.print(task_view_to_json(*view));
+  } else if (options.print_each) {
+    JsonList ends(ctl);
+    if (is_terminal(view->row.state)) {
+      const std::int32_t code = view->result ? view->result->exit_code : 0;
+      ends.add(end_of({id, true, view->row.state, code, view->row.worker}));
+    }
+    ends.end();
+  }
+  ctl.out() << std::flush;
+  ctl.err() << one_line(status_line(*view, read_wall_clock()), 2000) << '\n';
+  return exit_code_of(*view);
 }
 
 }  // namespace
@@ -117,13 +164,11 @@ std::string goes_on(const std::vector<TaskId>& open, std::size_t total) {
 int follow_and_report(Ctl& ctl, const std::vector<TaskId>& ids, const FollowOptions& options) {
   const MonoTime began = read_mono_clock();
   const Interrupt interrupt;
-  FollowOptions quiet = options;
-  quiet.print_each = options.print_each && !options.whole_view;
-  const auto followed = follow(ctl, ids, quiet, interrupt);
+  if (ids.size() == 1) return follow_one(ctl, ids.front(), options, interrupt);
+  const auto followed = follow(ctl, ids, options, interrupt);
   if (!followed) return ctl.failed(followed.error());
   if (interrupt.signal() != 0)
     return ctl.interrupted(interrupt.signal(), goes_on(followed->open, ids.size()));
-  if (ids.size() == 1) return report_one(ctl, ids.front(), options);
   ctl.err() << followed->tally.summary(read_mono_clock() - began) << '\n';
   return followed->tally.exit_code();
 }
