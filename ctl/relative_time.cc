@@ -32,13 +32,16 @@ std::string relative_time(WallTime when, WallTime now) {
   return past > Duration{0} ? largest_unit(past) + " ago" : "in " + largest_unit(-past);
 }
 
+std::string rough_duration(Duration d) {
+  if (d >= hours(1))
+    return std::to_string(d / hours(1)) + "h " + std::to_string(d % hours(1) / minutes(1)) + "m";
+  if (d >= minutes(1))
+    return std::to_string(d / minutes(1)) + "m " + std::to_string(d % minutes(1) / seconds(1)) + "s";
+  return std::to_string(d / seconds(1)) + "s";
+}
+
 std::string short_duration(Duration took) {
-  if (took >= hours(1)) {
-    return std::to_string(took / hours(1)) + "h " + std::to_string(took % hours(1) / minutes(1)) + "m";
-  }
-  if (took >= minutes(1)) {
-    return std::to_string(took / minutes(1)) + "m " + std::to_string(took % minutes(1) / seconds(1)) + "s";
-  }
+  if (took >= minutes(1)) return rough_duration(took);
   const double exact = static_cast<double>(took.count()) / 1e6;
   return fraction(exact, took >= seconds(1) ? 1 : 3);
 }

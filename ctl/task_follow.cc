@@ -48,10 +48,9 @@ std::string status_line(const TaskView& view, WallTime now) {
     if (const std::string why = why_of(*view.result); !why.empty()) text += ": " + why;
     return text;
   }
-  if (row.state == TaskState::running && row.started_at) {
-    const Duration runs = std::max(now - *row.started_at, Duration{0});
-    text += "  " + short_duration(std::chrono::floor<std::chrono::seconds>(runs));
-  }
+  if (row.state == TaskState::delayed) text += ", due " + relative_time(row.run_at, now);
+  if (row.state == TaskState::running && row.started_at)
+    text += "  " + rough_duration(std::max(now - *row.started_at, Duration{0}));
   if (view.progress) text += "  " + progress_bar(*view.progress);
   return text;
 }

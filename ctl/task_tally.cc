@@ -30,7 +30,7 @@ std::string TaskTally::progress(Duration elapsed, std::size_t width) const {
     const double rate = static_cast<double>(done()) / (static_cast<double>(elapsed.count()) / 1e6);
     const auto left = static_cast<std::int64_t>(static_cast<double>(total_ - done()) / rate * 1e6);
     if (rate >= 1) text += "  " + std::to_string(static_cast<std::int64_t>(rate)) + "/s";
-    if (!complete()) text += "  " + short_duration(Duration{std::max<std::int64_t>(left, 0)}) + " left";
+    if (!complete()) text += "  " + rough_duration(Duration{std::max<std::int64_t>(left, 0)}) + " left";
   }
   return text.substr(0, width);
 }

@@ -35,8 +35,7 @@ std::string time_of(const TaskView& view, WallTime now) {
   }
   if (view.row.state == TaskState::delayed) return relative_time(view.row.run_at, now);
   if (!view.row.started_at) return "";
-  return short_duration(
-      std::chrono::floor<std::chrono::seconds>(std::max(now - *view.row.started_at, Duration{0})));
+  return rough_duration(std::max(now - *view.row.started_at, Duration{0}));
 }
 
 // `09:30:00Z` is enough for a person and fits; a log wants the day as well.

@@ -20,7 +20,7 @@ TEST(TaskTally, ProgressShowsShareFailuresRateAndRest) {
   tally.ended(TaskState::failed);
   tally.missing();
   EXPECT_EQ(tally.progress(seconds(2), 79),
-            "[#####---------------]  250/1000  25%  2 failed  125/s  6.0s left");
+            "[#####---------------]  250/1000  25%  2 failed  125/s  6s left");
   EXPECT_EQ(tally.progress(seconds(2), 30).size(), 30U);
 }
 
@@ -85,6 +85,13 @@ TEST(RelativeTime, HasOneUnit) {
   EXPECT_EQ(relative_time(now - minutes(61), now), "1h ago");
   EXPECT_EQ(relative_time(now + minutes(5), now), "in 5m");
   EXPECT_EQ(relative_time(now - hours(49), now), "2d ago");
+}
+
+TEST(RoughDuration, HasNoFractions) {
+  EXPECT_EQ(rough_duration(milliseconds(999)), "0s");
+  EXPECT_EQ(rough_duration(seconds(59)), "59s");
+  EXPECT_EQ(rough_duration(seconds(125)), "2m 5s");
+  EXPECT_EQ(rough_duration(minutes(62)), "1h 2m");
 }
 
 TEST(ShortDuration, SuitsItsSize) {

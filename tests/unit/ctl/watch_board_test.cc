@@ -66,9 +66,9 @@ TEST(WatchBoard, DrawsCountsAndATable) {
   board.note(view_of(2, TaskState::running, "w2"));
   EXPECT_EQ(board.draw(kNow, {}, 24),
             "2 tasks: 1 RUNNING, 1 FAILED\n"
-            "ID                  STATE    WORKER  ATTEMPT   TIME  COMMAND  WHY\n" +
-                to_string(make_task_id(1, 7)) + "  FAILED   w1            1   2.0s  true     exit code 3\n" +
-                to_string(make_task_id(2, 7)) + "  RUNNING  w2            1  12.0s  true     -\n");
+            "ID                  STATE    WORKER  ATTEMPT  TIME  COMMAND  WHY\n" +
+                to_string(make_task_id(1, 7)) + "  FAILED   w1            1  2.0s  true     exit code 3\n" +
+                to_string(make_task_id(2, 7)) + "  RUNNING  w2            1   12s  true     -\n");
 }
 
 TEST(WatchBoard, ShowsProgressOnlyIfSomeTaskTells) {
