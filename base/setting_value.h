@@ -32,7 +32,7 @@ struct Setting {
   std::string description;    // one line
   std::int64_t min = 0;       // of integers and sizes (bytes)
   std::int64_t max = std::numeric_limits<std::int64_t>::max();
-  bool live = false;  // SIGHUP changes it in a running daemon
+  bool live = false;                 // SIGHUP changes it in a running daemon
   std::vector<std::string> choices;  // of a text: only these; empty: any
 };
 inline Setting live(Setting setting) {
