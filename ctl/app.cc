@@ -36,7 +36,9 @@ int parse(CLI::App& app, Ctl& ctl, std::vector<std::string> words) {
       ctl.err() << app.help();
       return kExitOwnError;
     }
-    const std::string mistake = command_mistake(app, words);
+    const bool about_words = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr ||
+                             dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+    const std::string mistake = about_words ? command_mistake(app, words) : "";
     return ctl.failed({ErrorCode::invalid_argument, mistake.empty() ? error.what() : mistake, {}},
                       " (see `" + command_named(app, words) + " --help`)");
   }

@@ -154,6 +154,7 @@ std::string goes_on(const std::vector<TaskId>& open, std::size_t total) {
            " tasks have ended, the others go on; `ringctl task wait` waits again, `ringctl task cancel` ends "
            "them";
   }
+  if (total == 0) return "no task was seen yet";
   if (open.empty()) return "the task has ended";
   const std::string id = to_string(open.front());
   return id + " goes on; wait again with `ringctl task wait " + id + "`, end it with `ringctl task cancel " +

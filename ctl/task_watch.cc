@@ -96,7 +96,9 @@ class Watch {
       if (wanted.empty() || left <= Duration{0}) return ended();
       pause(wanted, std::min(left, plan_.interval));
     }
-    return ctl_.interrupted(interrupt_.signal(), goes_on(board_.open(), board_.size()));
+    const bool seen = board_.size() > 0;
+    return ctl_.interrupted(interrupt_.signal(), goes_on(seen ? board_.open() : plan_.ids,
+                                                         seen ? board_.size() : plan_.ids.size()));
   }
 
  private:

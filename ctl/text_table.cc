@@ -101,6 +101,9 @@ TextTable::Layout TextTable::layout(std::optional<std::size_t> width,
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     if (columns_[i].fit == Fit::cut) widths[i] = std::min(widths[i], most);
   }
+  // No line is ever wider: whoever draws over it counts lines.
+  for (std::size_t i = columns_.size(); i-- > 1 && total(most) > *width;) made.shown[i] = false;
+  widths[0] = std::min(widths[0], *width);
   return made;
 }
 

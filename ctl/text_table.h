@@ -28,6 +28,7 @@ class TextTable {
  public:
   enum class Align { left, right };
   // Where there is too little room: a column stays, is left out (the last one first), or is cut after that.
+  // If all of it is still too wide, the last columns go whatever they are.
   enum class Fit { stay, drop, cut };
   struct Column {
     std::string title;

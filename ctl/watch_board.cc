@@ -74,13 +74,25 @@ TaskTally WatchBoard::tally() const {
   return tally;
 }
 
-std::string WatchBoard::draw(WallTime now, const TextStyle& style, std::size_t rows) const {
+// `3 tasks: 1 RUNNING, 2 FAILED`; one line, whatever the terminal: who redraws it counts lines.
+std::string WatchBoard::counts(const TextStyle& style) const {
   std::map<TaskState, std::size_t> counts;
-  std::vector<const TaskView*> shown;
-  for (const auto& [id, view] : tasks_) {
-    ++counts[view.row.state];
-    shown.push_back(&view);
+  for (const auto& [id, view] : tasks_) ++counts[view.row.state];
+  std::string plain = std::to_string(tasks_.size()) + (tasks_.size() == 1 ? " task" : " tasks");
+  std::string coloured = plain;
+  const char* separator = ": ";
+  for (const auto& [state, count] : counts) {
+    const std::string part = std::to_string(count) + " " + std::string(to_string(state));
+    plain += separator + part;
+    coloured += separator + toned(part, tone_of(state), style.colour);
+    separator = ", ";
   }
+  return style.width && plain.size() > *style.width ? one_line(plain, *style.width) : coloured;
+}
+
+std::string WatchBoard::draw(WallTime now, const TextStyle& style, std::size_t rows) const {
+  std::vector<const TaskView*> shown;
+  for (const auto& [id, view] : tasks_) shown.push_back(&view);
   constexpr std::size_t kFrame = 3;  // counts, titles, what is left out
   const std::size_t room = rows > kFrame ? rows - kFrame : 1;
   std::size_t left_out = 0;
@@ -90,17 +102,10 @@ std::string WatchBoard::draw(WallTime now, const TextStyle& style, std::size_t r
     shown.resize(room);
     std::ranges::sort(shown, {}, [](const TaskView* view) { return view->row.id; });
   }
-  std::string text = std::to_string(tasks_.size()) + (tasks_.size() == 1 ? " task" : " tasks");
-  const char* separator = ": ";
-  for (const auto& [state, count] : counts) {
-    text += separator +
-            toned(std::to_string(count) + " " + std::string(to_string(state)), tone_of(state), style.colour);
-    separator = ", ";
-  }
-  using enum TextTable::Align;
-  using enum TextTable::Fit;
   const bool tells =
       std::ranges::any_of(shown, [](const TaskView* view) { return view->progress.has_value(); });
+  using enum TextTable::Align;
+  using enum TextTable::Fit;
   std::vector<TextTable::Column> columns{{"ID"},
                                          {"STATE"},
                                          {"WORKER"},
@@ -121,7 +126,7 @@ std::string WatchBoard::draw(WallTime now, const TextStyle& style, std::size_t r
     if (!tells) cells.erase(cells.begin() + 5);
     table.add(std::move(cells));
   }
-  text += '\n' + (table.empty() ? "" : table.render(style));
+  std::string text = counts(style) + '\n' + (table.empty() ? "" : table.render(style));
   if (left_out > 0) text += "… and " + std::to_string(left_out) + " more\n";
   return text;
 }

@@ -32,6 +32,8 @@ class WatchBoard {
   std::string draw(WallTime now, const TextStyle& style, std::size_t rows) const;
 
  private:
+  std::string counts(const TextStyle& style) const;
+
   std::map<TaskId, TaskView> tasks_;
   std::size_t missing_ = 0;
 };

@@ -1,11 +1,15 @@
 // What is said about a mistyped command, and what manual pages are made of.
 #include "ctl/command_tree.h"
 
+#include <cstdlib>
+#include <filesystem>
+
 #include <CLI/CLI.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "ctl/man_page.h"
+#include "tests/unit/base/scratch_directory.h"
 
 namespace ringmaster {
 namespace {
@@ -65,6 +69,18 @@ TEST_F(CommandTree, MakesAPageThatRoffReadsAsItIsMeant) {
   EXPECT_THAT(text, HasSubstr(".PP\nSaid\\[u2026]\n"));
   EXPECT_THAT(text, HasSubstr(".nf\nringctl task list\n\\&.dot \\(aqx\\(aq\n.fi\n"));
   EXPECT_THAT(page("ringctl"), HasSubstr("\\fBringctl\\-task\\-submit\\fR(1)\nSubmit\n"));
+}
+
+// Of the real program, where there is a groff.
+TEST(ManPages, AreReadByRoffWithoutAWarning) {
+  if (std::system("command -v groff >/dev/null") != 0) GTEST_SKIP() << "there is no groff";
+  const ScratchDirectory folder;
+  const std::string check = BINARY_ROOT "/ringctl man " + folder.path() + " && cat " + folder.path() +
+                            "/*.1 | groff -ww -man -Tutf8 2>&1 >/dev/null | tee " + folder.path() +
+                            "/warnings && ! test -s " + folder.path() + "/warnings";
+  EXPECT_EQ(std::system(check.c_str()), 0);
+  EXPECT_TRUE(std::filesystem::exists(folder.path() + "/ringctl-task-watch.1"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() + "/ringctl-man.1"));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 
 #include "ctl/exit_code.h"
 #include "ctl/interrupt.h"
+#include "ctl/task_follow.h"
 #include "tests/unit/client/fake_master.h"
 
 namespace ringmaster {
@@ -123,6 +124,7 @@ TEST_F(TaskWatch, AFilterFindsWhatHasNotEndedAndFollowsItToTheEnd) {
   script_->states[kSecond] = {ready, lost};
   EXPECT_EQ(run({"watch", "--interval", "100ms", "--group", "nightly"}), kExitTaskFailed);
   EXPECT_EQ(err_.str(), "2 tasks: 1 SUCCEEDED, 1 LOST\n");
+  master_.kill();  // what it noted is ours to read
   ASSERT_FALSE(script_->lists.empty());
   EXPECT_EQ(script_->lists[0].group, "nightly");
   EXPECT_THAT(script_->lists[0].states, ElementsAre(delayed, ready, running, cancelling, quarantined));
@@ -170,6 +172,15 @@ TEST_F(TaskWatch, AWaitIsInterruptedTheSameWay) {
   script_->on_wait = [] { ::kill(::getpid(), SIGTERM); };
   EXPECT_EQ(run({"wait", to_string(kFirst), to_string(kSecond)}), 143);
   EXPECT_THAT(err_.str(), HasSubstr("interrupted: 0 of 2 tasks have ended, the others go on"));
+}
+
+TEST(GoesOn, SaysWhatTheWaitWasFor) {
+  EXPECT_EQ(goes_on({kFirst}, 3),
+            "2 of 3 tasks have ended, the others go on; `ringctl task wait` waits again, `ringctl task "
+            "cancel` ends "
+            "them");
+  EXPECT_EQ(goes_on({}, 1), "the task has ended");
+  EXPECT_EQ(goes_on({}, 0), "no task was seen yet");
 }
 
 TEST(InterruptTest, WakesASleeperAndKillsAtTheSecondTime) {

@@ -62,6 +62,11 @@ TEST(TextTable, LeavesOutColumnsBeforeItCutsTooMuch) {
   EXPECT_EQ(wide_table().render({.width = 24}), "ID    STATE    COMMAND\nid-1  RUNNING  xxxxxxxx…\n");
 }
 
+TEST(TextTable, IsNeverWiderThanTheTerminal) {
+  EXPECT_EQ(wide_table().render({.width = 16}), "ID    STATE\nid-1  RUNNING\n");
+  EXPECT_EQ(wide_table().render({.width = 3}), "ID\nid…\n");
+}
+
 TEST(TextTable, IsWholeWhereNobodyAsksForAWidth) {
   EXPECT_NE(wide_table().render({}).find(k40 + "\n"), std::string::npos);
 }

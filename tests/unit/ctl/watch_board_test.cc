@@ -1,6 +1,7 @@
 #include "ctl/watch_board.h"
 
 #include <algorithm>
+#include <sstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -89,6 +90,17 @@ TEST(WatchBoard, LeavesOutTheEndedFirstWhereThereIsNoRoom) {
   EXPECT_EQ(std::ranges::count(text, '\n'), 10);
   EXPECT_THAT(text, testing::EndsWith("… and 43 more\n"));
   for (std::int64_t i = 10; i <= 50; i += 10) EXPECT_THAT(text, HasSubstr(to_string(make_task_id(i, 7))));
+}
+
+TEST(WatchBoard, NoLineIsWiderThanTheTerminal) {
+  WatchBoard board;
+  board.note(view_of(1, TaskState::ready));
+  board.note(view_of(2, TaskState::running, "w1"));
+  board.note(view_of(3, TaskState::succeeded, "w1"));
+  board.note(view_of(4, TaskState::failed, "w1"));
+  std::istringstream text(board.draw(kNow, {.width = 48}, 24));
+  for (std::string line; std::getline(text, line);) EXPECT_LE(display_width(line), 48U) << line;
+  EXPECT_THAT(text.str(), testing::StartsWith("4 tasks: 1 READY, 1 RUNNING, 1 SUCCEEDED, 1 FAI…\n"));
 }
 
 TEST(ChangeLine, SaysWhatAndWhy) {
