@@ -217,7 +217,7 @@ HttpEnd HttpExchange::close(HttpEnd::Cause cause) {
   resolver_.cancel();
   ErrorCodeOf ignored;
   socket_.close(ignored);
-  return {cause, phase_, status_, {}, certificate_error_, log_.take_tail(), log_.error()};
+  return {cause, phase_, status_, {}, certificate_error_, log_.take_tail(order_.secrets), log_.error()};
 }
 
 }  // namespace ringmaster

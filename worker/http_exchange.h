@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -39,6 +40,7 @@ struct HttpOrder {
   std::uint64_t max_body_bytes = 0;
   std::string log_path;
   std::uint64_t log_limit = 0;
+  std::vector<std::string> secrets;  // values that the tail must not hold
 };
 
 class HttpExchange : public std::enable_shared_from_this<HttpExchange> {

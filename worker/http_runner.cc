@@ -8,16 +8,17 @@
 
 #include "worker/attempt_logs.h"
 #include "worker/http_exchange.h"
+#include "worker/secret_store.h"
 
 namespace ringmaster {
 namespace {
 
 namespace http = boost::beast::http;
 
-AttemptResult refusal(std::string message) {
+AttemptResult refusal(std::string message, bool permanent = true) {
   AttemptResult result;
   result.outcome = Outcome::failed;
-  result.permanent = true;
+  result.permanent = permanent;
   result.message = std::move(message);
   return result;
 }
@@ -51,6 +52,23 @@ http::request<http::string_body> make_request(const Dispatch& attempt, HttpSpec&
   return request;
 }
 
+// Makes them ordinary headers, and answers the values.
+Result<std::vector<std::string>> fill_secret_headers(HttpSpec& spec, const SecretStore& store) {
+  std::vector<std::string> values;
+  for (auto& [name, secret, prefix] : std::exchange(spec.secret_headers, {})) {
+    const auto field = "spec.headers." + name;
+    auto value = store.read(secret);
+    if (!value) return fail(value.error().code, field + ": " + value.error().message, field);
+    if (!is_header_value(prefix + *value))
+      return fail(ErrorCode::invalid_argument,
+                  field + ": secret " + secret + " is too long for a header, or has control characters",
+                  field);
+    spec.headers.emplace_back(std::move(name), prefix + *value);
+    values.push_back(*std::move(value));
+  }
+  return values;
+}
+
 }  // namespace
 
 HttpRunner::~HttpRunner() {
@@ -66,9 +84,14 @@ void HttpRunner::start(Dispatch attempt) {
   }
   auto spec = parse_http_spec(attempt.spec);
   if (!spec) return finish_later(token, refusal(spec.error().message));
-  auto exchange = make_exchange(attempt, *spec);
+  auto secrets = fill_secret_headers(*spec, SecretStore(options_.secrets_dir));
+  if (!secrets) {
+    const auto& [code, message, field] = secrets.error();
+    return finish_later(token, refusal(message, code == ErrorCode::invalid_argument));
+  }
+  auto exchange = make_exchange(attempt, *spec, *secrets);
   attempts_.emplace(token.task, RunningAttempt{token, std::move(*spec), attempt.timeout, loop_.wall_now(),
-                                               std::move(exchange)});
+                                               std::move(exchange), *std::move(secrets)});
   loop_.post([this, alive = std::weak_ptr(alive_), token] {
     if (!alive.expired()) begin(token);
   });
@@ -85,7 +108,8 @@ HttpRunner::Attempts::iterator HttpRunner::find(Token token) {
   return entry == end ? attempts_.end() : entry;
 }
 
-std::shared_ptr<HttpExchange> HttpRunner::make_exchange(const Dispatch& attempt, HttpSpec& spec) {
+std::shared_ptr<HttpExchange> HttpRunner::make_exchange(const Dispatch& attempt, HttpSpec& spec,
+                                                        const std::vector<std::string>& secrets) {
   if (spec.server.tls && !tls_) tls_ = make_tls_context();
   HttpOrder order;
   order.server = spec.server;
@@ -95,6 +119,7 @@ std::shared_ptr<HttpExchange> HttpRunner::make_exchange(const Dispatch& attempt,
   order.max_body_bytes = options_.max_body_bytes;
   order.log_path = log_path(options_.log_dir, attempt.token.task, attempt.token.attempt);
   order.log_limit = options_.log_limit;
+  order.secrets = secrets;
   return std::make_shared<HttpExchange>(loop_, std::move(order), tls_);
 }
 
@@ -122,6 +147,7 @@ AttemptResult HttpRunner::take_result(Attempts::iterator entry, HttpEnd end) {
   LOG_IF(WARNING, end.log_error != 0) << "the log of " << to_string(attempt.token.task) << " in "
                                       << options_.log_dir << " is incomplete: " << ::strerror(end.log_error);
   auto result = result_of(std::move(end), attempt.spec, attempt.timeout, options_.max_body_bytes);
+  redact(result.message, attempt.secrets);
   result.started_at = attempt.started_at;
   result.finished_at = loop_.wall_now();
   return result;

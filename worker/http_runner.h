@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <boost/asio/ssl/context.hpp>
 
@@ -21,6 +22,7 @@ struct HttpRunnerOptions {
   std::string log_dir;                         // must exist
   std::uint64_t log_limit = 10 * 1024 * 1024;  // bytes of a body kept in <log_dir>/<task id>.<attempt>.log
   std::uint64_t max_body_bytes = 64 * 1024 * 1024;  // a longer body fails the attempt
+  std::string secrets_dir;                          // see secret_store.h
 };
 
 class HttpExchange;
@@ -44,11 +46,13 @@ class HttpRunner final : public Runner {
     Duration timeout{0};
     WallTime started_at{};
     std::shared_ptr<HttpExchange> exchange;
+    std::vector<std::string> secrets;  // values that no message may hold
   };
   using Attempts = std::multimap<TaskId, RunningAttempt>;
 
   Attempts::iterator find(Token token);
-  std::shared_ptr<HttpExchange> make_exchange(const Dispatch& attempt, HttpSpec& spec);
+  std::shared_ptr<HttpExchange> make_exchange(const Dispatch& attempt, HttpSpec& spec,
+                                              const std::vector<std::string>& secrets);
   void begin(Token token);
   void finish(Token token, HttpEnd end);
   AttemptResult take_result(Attempts::iterator entry, HttpEnd end);

@@ -8,6 +8,7 @@
 #include <boost/url/url_view.hpp>
 
 #include "base/task.h"
+#include "worker/secret_store.h"
 
 namespace ringmaster {
 namespace {
@@ -115,8 +116,35 @@ Result<> read_method(const json::value& value, HttpSpec& spec) {
   return {};
 }
 
+Result<> check_header_value(std::string_view field, std::string_view text) {
+  if (text.size() > kMaxHeaderValue) {
+    return refuse(field, "must be at most " + std::to_string(kMaxHeaderValue) + " bytes");
+  }
+  if (std::ranges::any_of(text, is_control)) {
+    return refuse(field, "must not contain control characters such as CR and LF");
+  }
+  return {};
+}
+
+Result<> read_secret_header(const std::string& field, const std::string& name, const json::object& value,
+                            HttpSpec& spec) {
+  SecretHeader header{name, {}, {}};
+  for (const auto& entry : value) {
+    const auto* const text = entry.value().if_string();
+    const bool known = entry.key() == "secret" || entry.key() == "prefix";
+    if (!known || text == nullptr)
+      return refuse(field, "expected {\"secret\": \"name\", \"prefix\": \"Bearer \"}, the prefix optional");
+    (entry.key() == "secret" ? header.secret : header.prefix) = *text;
+  }
+  if (!is_secret_name(header.secret))
+    return refuse(field + ".secret", "must be 1 to 128 letters, digits, '.', '_' and '-', the first no '.'");
+  if (auto valid = check_header_value(field + ".prefix", header.prefix); !valid) return valid;
+  spec.secret_headers.push_back(std::move(header));
+  return {};
+}
+
 Result<> read_headers(const json::value& value, HttpSpec& spec) {
-  if (!value.is_object()) return refuse("headers", "must be an object of strings");
+  if (!value.is_object()) return refuse("headers", "must be an object of strings, or of secrets");
   for (const auto& entry : value.get_object()) {
     const std::string name(entry.key());
     if (!is_token(name) || name.size() > kMaxHeaderName) {
@@ -129,14 +157,13 @@ Result<> read_headers(const json::value& value, HttpSpec& spec) {
       return refuse(field, "names that begin with Ringmaster- are reserved");
     }
     if (spec.has_header(name)) return refuse(field, "is there twice");
-    if (!entry.value().is_string()) return refuse(field, "must be a string");
+    if (entry.value().is_object()) {
+      if (auto read = read_secret_header(field, name, entry.value().get_object(), spec); !read) return read;
+      continue;
+    }
+    if (!entry.value().is_string()) return refuse(field, "must be a string, or an object with a secret");
     const std::string text(entry.value().get_string());
-    if (text.size() > kMaxHeaderValue) {
-      return refuse(field, "must be at most " + std::to_string(kMaxHeaderValue) + " bytes");
-    }
-    if (std::ranges::any_of(text, is_control)) {
-      return refuse(field, "must not contain control characters such as CR and LF");
-    }
+    if (auto valid = check_header_value(field, text); !valid) return valid;
     spec.headers.emplace_back(name, text);
   }
   return {};
@@ -223,7 +250,13 @@ bool HttpSpec::expects(int status) const {
 
 bool HttpSpec::has_header(std::string_view name) const {
   return std::ranges::any_of(headers,
-                             [&](const auto& header) { return equal_ignoring_case(header.first, name); });
+                             [&](const auto& header) { return equal_ignoring_case(header.first, name); }) ||
+         std::ranges::any_of(secret_headers,
+                             [&](const auto& header) { return equal_ignoring_case(header.name, name); });
+}
+
+bool is_header_value(std::string_view text) {
+  return text.size() <= kMaxHeaderValue && std::ranges::none_of(text, is_control);
 }
 
 Result<HttpSpec> parse_http_spec(std::string_view text) {

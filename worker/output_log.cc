@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "worker/secret_store.h"
+
 namespace ringmaster {
 
 OutputLog::~OutputLog() {
@@ -28,7 +30,8 @@ void OutputLog::append(std::string_view bytes) {
   }
 }
 
-std::string OutputLog::take_tail() {
+std::string OutputLog::take_tail(const std::vector<std::string>& secrets) {
+  redact(tail_, secrets, true);
   if (tail_.size() > kMaxOutputTail) tail_.erase(0, tail_.size() - kMaxOutputTail);
   return std::move(tail_);
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/task.h"
 
@@ -20,8 +21,8 @@ class OutputLog {
   OutputLog& operator=(const OutputLog&) = delete;
 
   void append(std::string_view bytes);
-  // The last bytes, at most kMaxOutputTail; possibly cut within a character.
-  std::string take_tail();
+  // The last bytes, at most kMaxOutputTail, without these; possibly cut within a character.
+  std::string take_tail(const std::vector<std::string>& secrets = {});
   // errno of the first failure to write the file; 0: there was none.
   int error() const { return error_; }
 

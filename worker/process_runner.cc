@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <string.h>
 
-#include "worker/attempt_logs.h"
 #include "worker/process_result.h"
 
 namespace ringmaster {
@@ -19,22 +18,21 @@ namespace {
 // afterwards.
 constexpr auto kLeftoverLimit = std::chrono::seconds(5);
 
-AttemptResult refusal(std::string message, WallTime now) {
+AttemptResult refusal(Error why, WallTime now) {
   AttemptResult result;
   result.outcome = Outcome::failed;
-  result.permanent = true;
+  result.permanent = why.code == ErrorCode::invalid_argument;
   result.started_at = result.finished_at = now;
-  result.message = std::move(message);
+  result.message = std::move(why.message);
   return result;
 }
 
 }  // namespace
 
-ProcessRunner::ProcessRunner(AsioLoop& loop, Supervisor supervisor, SupervisorLost lost,
-                             ProcessRunnerOptions options)
+ProcessRunner::ProcessRunner(AsioLoop& loop, Supervisor supervisor, SupervisorLost lost, ProcessRules rules)
     : loop_(loop),
       lost_(std::move(lost)),
-      options_(std::move(options)),
+      rules_(std::move(rules)),
       supervisor_(std::move(supervisor)),
       socket_(loop.context(), boost::asio::local::stream_protocol(), supervisor_.release_socket()) {
   read();
@@ -52,16 +50,18 @@ ProcessRunner::~ProcessRunner() {
 
 void ProcessRunner::start(Dispatch attempt) {
   auto spec = parse_process_spec(attempt.spec);
-  if (!spec) return finish_later(attempt.token, refusal(spec.error().message, loop_.wall_now()));
+  if (!spec) return finish_later(attempt.token, refusal(std::move(spec.error()), loop_.wall_now()));
   if (supervisor_lost_) {
     return finish_later(attempt.token, lost_with_supervisor(false));
   }
-  auto start = make_order(attempt, std::move(*spec));
+  auto made = make_start_order(attempt, *std::move(spec), rules_, supervisor_.log_dir());
+  if (!made) return finish_later(attempt.token, refusal(std::move(made.error()), loop_.wall_now()));
+  StartOrder& start = *made;
   start.id = ++last_id_;
   attempts_.emplace(start.id, RunningAttempt{attempt.token, start.success_exit_codes, attempt.timeout});
   ids_.emplace(attempt.token.task, start.id);
   order_leases();  // what was said before it holds before it
-  order(std::move(start));
+  order(*std::move(made));
 }
 
 void ProcessRunner::kill(Token token) {
@@ -77,36 +77,6 @@ void ProcessRunner::extend_lease(ShardId shard, MonoTime until) {
   MonoTime& end = leases_[shard];
   end = std::max(end, until);
   write_soon();
-}
-
-StartOrder ProcessRunner::make_order(const Dispatch& attempt, ProcessSpec spec) const {
-  const Token& token = attempt.token;
-  const auto task = to_string(token.task);
-  const auto number = std::to_string(token.attempt);
-  StartOrder start;
-  start.argv = std::move(spec.argv);
-  for (const auto& entry : options_.environment) {
-    const auto name = entry.substr(0, entry.find('='));
-    if (std::ranges::none_of(spec.env, [&](const auto& own) { return own.first == name; }))
-      start.env.push_back(entry);
-  }
-  for (const auto& [name, value] : spec.env) start.env.push_back(name + "=" + value);
-  start.env.push_back("RINGMASTER_TASK_ID=" + task);
-  start.env.push_back("RINGMASTER_ATTEMPT=" + number);
-  start.env.push_back("RINGMASTER_FENCE=" + std::to_string(token.epoch) + "." + number);
-  const bool has_trace =
-      std::ranges::any_of(spec.env, [](const auto& own) { return own.first == "TRACEPARENT"; });
-  if (!attempt.traceparent.empty() && !has_trace) start.env.push_back("TRACEPARENT=" + attempt.traceparent);
-  start.cwd = std::move(spec.cwd);
-  start.stdin_text = std::move(spec.stdin_text);
-  start.log_path = log_path(supervisor_.log_dir(), token.task, token.attempt);
-  start.log_limit = options_.log_limit;
-  start.timeout = attempt.timeout;
-  start.kill_grace = spec.kill_grace;
-  start.token = token;
-  start.success_exit_codes = std::move(spec.success_exit_codes);
-  if (attempt.on_worker_lost == OnWorkerLost::rerun_after_lease) start.lease_shard = token.task.shard();
-  return start;
 }
 
 void ProcessRunner::finish_later(Token token, AttemptResult result) {
@@ -182,6 +152,13 @@ void ProcessRunner::on_event(const StartedEvent& event) {
   if (found == attempts_.end()) return;
   found->second.started = true;
   handler_->on_attempt_started(found->second.token, event.started_at);
+}
+
+void ProcessRunner::on_event(ProgressEvent& event) {
+  const auto found = attempts_.find(event.id);
+  if (found == attempts_.end()) return;
+  event.progress.at = loop_.wall_now();
+  handler_->on_attempt_progress(found->second.token, std::move(event.progress));
 }
 
 void ProcessRunner::on_event(FinishedEvent& event) {

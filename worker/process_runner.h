@@ -1,9 +1,6 @@
 // ProcessRunner: runs attempts of kind `process` (process_spec.h) as operating system processes, through the
 // supervisor, which keeps their leases too. Orders of one turn of the loop leave in one write; events arrive
-// many to a read.
-// An attempt's environment is `environment`, then the spec's `env`, then RINGMASTER_TASK_ID,
-// RINGMASTER_ATTEMPT and RINGMASTER_FENCE (`epoch.attempt`, which grows with each attempt of a task);
-// TRACEPARENT if the task has one. On the loop's thread.
+// many to a read. What an attempt is given is in process_order.h. On the loop's thread.
 #pragma once
 
 #include <array>
@@ -16,18 +13,12 @@
 #include <boost/asio/local/stream_protocol.hpp>
 
 #include "base/asio_loop.h"
-#include "worker/process_spec.h"
+#include "worker/process_order.h"
 #include "worker/runner.h"
 #include "worker/supervisor.h"
 #include "worker/supervisor_protocol.h"
 
 namespace ringmaster {
-
-struct ProcessRunnerOptions {
-  std::uint64_t log_limit = 10 * 1024 * 1024;  // bytes of output kept in a file, see attempt_logs.h
-  std::vector<std::string> environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                                          "HOME=/", "LANG=C.UTF-8"};
-};
 
 class ProcessRunner final : public Runner {
  public:
@@ -36,8 +27,7 @@ class ProcessRunner final : public Runner {
   using SupervisorLost = Callback;
 
   // The handler must outlive the runner. `loop` too.
-  ProcessRunner(AsioLoop& loop, Supervisor supervisor, SupervisorLost lost,
-                ProcessRunnerOptions options = {});
+  ProcessRunner(AsioLoop& loop, Supervisor supervisor, SupervisorLost lost, ProcessRules rules = {});
   // Kills all attempts and waits until they are dead; nothing is reported any more.
   ~ProcessRunner() override;
 
@@ -55,7 +45,6 @@ class ProcessRunner final : public Runner {
     bool started = false;
   };
 
-  StartOrder make_order(const Dispatch& attempt, ProcessSpec spec) const;
   void finish_later(Token token, AttemptResult result);
   void order(const SupervisorOrder& order);
   void order_leases();
@@ -65,13 +54,14 @@ class ProcessRunner final : public Runner {
   void take_events();
   void on_event(const ReadyEvent&) {}
   void on_event(const StartedEvent& event);
+  void on_event(ProgressEvent& event);
   void on_event(FinishedEvent& event);
   AttemptResult lost_with_supervisor(bool started) const;
   void lose_supervisor();
 
   AsioLoop& loop_;
   SupervisorLost lost_;
-  ProcessRunnerOptions options_;
+  ProcessRules rules_;
   RunnerHandler* handler_ = nullptr;
   Supervisor supervisor_;
   boost::asio::local::stream_protocol::socket socket_;  // closed before supervisor_ waits for the end

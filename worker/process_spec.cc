@@ -3,6 +3,8 @@
 #include <boost/json.hpp>
 
 #include "base/task.h"
+#include "base/utf8.h"
+#include "worker/secret_store.h"
 
 namespace ringmaster {
 namespace {
@@ -10,6 +12,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMaxExitCodes = 256;
+constexpr std::size_t kMaxUserName = 256;
 
 std::unexpected<Error> refuse(std::string_view field, std::string_view why) {
   auto name = "spec" + (field.empty() ? std::string() : "." + std::string(field));
@@ -48,19 +51,54 @@ Result<> read_shell(const json::value& value, ProcessSpec& spec) {
   return {};
 }
 
+Result<> check_variable(std::string_view field, std::string_view name) {
+  if (name.empty() || name.contains('=') || name.contains('\0')) {
+    return refuse(field, "a name must not be empty nor contain '=' or NUL");
+  }
+  if (name.starts_with("RINGMASTER_")) return refuse(field, "names that begin with RINGMASTER_ are reserved");
+  return {};
+}
+
 Result<> read_env(const json::value& value, ProcessSpec& spec) {
   if (!value.is_object()) return refuse("env", "must be an object of strings");
   for (const auto& entry : value.get_object()) {
     const std::string name(entry.key());
-    if (name.empty() || name.contains('=') || name.contains('\0')) {
-      return refuse("env", "a name must not be empty nor contain '=' or NUL");
-    }
-    if (name.starts_with("RINGMASTER_"))
-      return refuse("env", "names that begin with RINGMASTER_ are reserved");
+    if (auto valid = check_variable("env", name); !valid) return valid;
     auto text = read_text("env." + name, entry.value());
     if (!text) return std::unexpected(text.error());
     spec.env.emplace_back(name, std::move(*text));
   }
+  return {};
+}
+
+Result<> read_secrets(const json::value& value, ProcessSpec& spec) {
+  constexpr std::string_view kWanted =
+      "must be the name of a secret: 1 to 128 letters, digits, '.', '_' and '-', the first no '.'";
+  if (!value.is_object() || value.get_object().size() > kMaxSecrets)
+    return refuse("secrets", "must be an object with at most " + std::to_string(kMaxSecrets) +
+                                 " variables and the names of their secrets");
+  for (const auto& entry : value.get_object()) {
+    const std::string name(entry.key());
+    if (auto valid = check_variable("secrets", name); !valid) return valid;
+    const auto* secret = entry.value().if_string();
+    if (secret == nullptr || !is_secret_name(*secret)) return refuse("secrets." + name, kWanted);
+    spec.secrets.emplace_back(name, std::string(*secret));
+  }
+  return {};
+}
+
+Result<> read_run_as(const json::value& value, ProcessSpec& spec) {
+  const auto* name = value.if_string();
+  if (name == nullptr || name->empty() || name->size() > kMaxUserName || !is_printable_utf8(*name))
+    return refuse("run_as", "must be the name of a user");
+  spec.run_as = *name;
+  return {};
+}
+
+Result<> read_limits(const json::value& value, ProcessSpec& spec) {
+  auto limits = parse_attempt_limits(value);
+  if (!limits) return std::unexpected(limits.error());
+  spec.limits = *limits;
   return {};
 }
 
@@ -110,6 +148,9 @@ constexpr Field kFields[] = {
     {"argv", read_argv},
     {"shell", read_shell},
     {"env", read_env},
+    {"secrets", read_secrets},
+    {"run_as", read_run_as},
+    {"limits", read_limits},
     {"cwd", read_cwd},
     {"stdin", read_stdin},
     {"success_exit_codes", read_exit_codes},
@@ -121,6 +162,16 @@ const Field* find_field(std::string_view name) {
     if (field.name == name) return &field;
   }
   return nullptr;
+}
+
+// Whichever came last would win in one program and lose in another.
+Result<> check_variables(const ProcessSpec& spec) {
+  for (const auto& [name, secret] : spec.secrets) {
+    for (const auto& [other, value] : spec.env) {
+      if (name == other) return refuse("secrets." + name, "is in env too");
+    }
+  }
+  return {};
 }
 
 Result<> check_size(const ProcessSpec& spec) {
@@ -151,10 +202,12 @@ Result<ProcessSpec> parse_process_spec(std::string_view text) {
     const Field* field = find_field(name);
     if (field == nullptr) {
       return refuse(name,
-                    "unknown field; known are argv, shell, env, cwd, stdin, success_exit_codes, kill_grace");
+                    "unknown field; known are argv, shell, env, secrets, run_as, limits, cwd, stdin, "
+                    "success_exit_codes, kill_grace");
     }
     if (auto read = field->read(entry.value(), spec); !read) return std::unexpected(read.error());
   }
+  if (auto clear = check_variables(spec); !clear) return std::unexpected(clear.error());
   if (auto fits = check_size(spec); !fits) return std::unexpected(fits.error());
   return spec;
 }

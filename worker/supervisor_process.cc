@@ -9,13 +9,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/lease.h"
-#include "worker/supervisor_child.h"
+#include "worker/secret_store.h"
 
 namespace ringmaster {
 namespace {
@@ -26,29 +25,10 @@ static_assert(kLeaseKillGrace + std::chrono::seconds(3) <= LeaseTimes{}.kill);
 constexpr std::uint64_t kSocketTag = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kSignalTag = kSocketTag - 1;
 constexpr std::size_t kReadBytes = 64 * 1024;
-constexpr int kStartsPerTurn = 16;  // then exits, output and orders get their turn
 constexpr int kStartDelayMs =
     1;  // a start alone does not wake the daemon: a short attempt's end takes it along
 constexpr int kEndingCheckMs = 5;
 constexpr int kLongestWaitMs = 1000;  // epoll's clock stands still while the machine sleeps, deadlines don't
-
-// A sealed memory file: the program reads `text` to its end, however slowly, and nobody has to feed it.
-int make_input(const std::string& text) {
-  const int file = ::memfd_create("stdin", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (file < 0) return -1;
-  std::size_t written = 0;
-  while (written < text.size()) {
-    const ssize_t count = ::write(file, text.data() + written, text.size() - written);
-    if (count <= 0) {
-      ::close(file);
-      return -1;
-    }
-    written += static_cast<std::size_t>(count);
-  }
-  ::lseek(file, 0, SEEK_SET);
-  ::fcntl(file, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
-  return file;
-}
 
 }  // namespace
 
@@ -73,7 +53,9 @@ SupervisorProcess::~SupervisorProcess() {
     if (file >= 0) ::close(file);
   }
   for (const auto& [id, attempt] : attempts_) {
-    if (attempt->pipe >= 0) ::close(attempt->pipe);
+    for (const int file : {attempt->pipe, attempt->progress}) {
+      if (file >= 0) ::close(file);
+    }
   }
 }
 
@@ -85,6 +67,7 @@ bool SupervisorProcess::run() {
     if (worker_gone_) break;
     if (children_changed_) reap();
     fire_deadlines();
+    report_progress();
     start_some();
     settle_ending();
     if (flush_is_due()) flush();
@@ -107,9 +90,20 @@ void SupervisorProcess::wait() {
     } else if (event.data.u64 == kSocketTag) {
       if ((event.events & EPOLLOUT) != 0) flush();
       if ((event.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) receive();
-    } else if (const auto found = attempts_.find(event.data.u64); found != attempts_.end()) {
-      read_output(*found->second, 1);
+    } else if (const auto found = attempts_.find(event.data.u64 >> 2U); found != attempts_.end()) {
+      serve(*found->second, static_cast<Source>(event.data.u64 & 3U));
     }
+  }
+}
+
+void SupervisorProcess::serve(RunningAttempt& attempt, Source source) {
+  switch (source) {
+    case Source::output:
+      return read_output(attempt, 1);
+    case Source::progress:
+      return read_progress(attempt);
+    case Source::start:
+      return learn_start(attempt);
   }
 }
 
@@ -117,9 +111,11 @@ int SupervisorProcess::wait_ms() const {
   if (!starts_.empty() || children_changed_) return 0;
   if (!out_.empty() && !sending_) return kStartDelayMs;
   if (!ending_.empty()) return kEndingCheckMs;
-  if (deadlines_.empty()) return -1;
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(deadlines_.begin()->first - read_mono_clock());
+  if (deadlines_.empty() && progress_due_.empty()) return -1;
+  auto next = MonoTime::max();
+  if (!deadlines_.empty()) next = deadlines_.begin()->first;
+  if (!progress_due_.empty()) next = std::min(next, progress_due_.begin()->first);
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - read_mono_clock());
   return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, kLongestWaitMs));
 }
 
@@ -184,60 +180,6 @@ void SupervisorProcess::obey(const LeaseOrder& order) {
   end = std::max(end, order.until);
 }
 
-void SupervisorProcess::start_some() {
-  for (int i = 0; i < kStartsPerTurn && !starts_.empty(); ++i) {
-    start(starts_.front());
-    starts_.pop_front();
-  }
-}
-
-void SupervisorProcess::start(const StartOrder& order) {
-  if (order.lease_shard >= 0 && leases_[static_cast<ShardId>(order.lease_shard)] <= read_mono_clock()) {
-    return refuse_without_lease(order);
-  }
-  std::array<int, 2> output{-1, -1};
-  if (order.argv.empty() || ::pipe2(output.data(), O_CLOEXEC) != 0) {
-    return refuse(order, FinishCause::not_started, std::string("cannot make a pipe: ") + std::strerror(errno),
-                  false);
-  }
-  ::fcntl(output[0], F_SETFL, O_NONBLOCK);
-  const int input = order.stdin_text ? make_input(*order.stdin_text) : null_input_;
-  ChildProgram program{order.argv, order.env, order.cwd, input, output[1], open_files_};
-  program.env.push_back(mark_ + std::to_string(order.id) + "/");
-  const auto child =
-      input >= 0 ? start_child(program) : ChildStart{-1, "cannot keep its stdin in memory", false};
-  ::close(output[1]);
-  if (input >= 0 && input != null_input_) ::close(input);
-  if (child.pid < 0) {
-    ::close(output[0]);
-    return refuse(order, FinishCause::not_started, child.message, child.permanent);
-  }
-  auto attempt = std::make_unique<RunningAttempt>(order, child.pid);
-  attempt->pipe = output[0];
-  attempt->started_at = read_wall_clock();
-  watch(attempt->pipe, attempt->id, EPOLLIN);
-  const bool has_timeout = order.timeout > Duration::zero();
-  set_due(*attempt, has_timeout ? read_mono_clock() + order.timeout : MonoTime::max());
-  send(StartedEvent{attempt->id, attempt->started_at});
-  leaders_[child.pid] = attempt.get();
-  attempts_[order.id] = std::move(attempt);
-}
-
-void SupervisorProcess::refuse(const StartOrder& order, FinishCause cause, std::string message,
-                               bool permanent) {
-  FinishedEvent event;
-  event.id = order.id;
-  event.cause = cause;
-  event.message = std::move(message);
-  event.permanent = permanent;
-  event.started_at = event.finished_at = read_wall_clock();
-  send(event);
-}
-
-void SupervisorProcess::refuse_without_lease(const StartOrder& order) {
-  refuse(order, FinishCause::lease_ended, "not started: no master had renewed its lease", false);
-}
-
 // ---- running ----------------------------------------------------------------------------------------------
 
 void SupervisorProcess::read_output(RunningAttempt& attempt, int rounds) {
@@ -250,6 +192,39 @@ void SupervisorProcess::read_output(RunningAttempt& attempt, int rounds) {
       return;
     }
     attempt.output.append(std::string_view(buffer_).substr(0, static_cast<std::size_t>(count)));
+  }
+}
+
+// A chunk a turn, as with output: who floods its own progress delays nobody else's.
+void SupervisorProcess::read_progress(RunningAttempt& attempt) {
+  const ssize_t count = ::read(attempt.progress, buffer_.data(), buffer_.size());
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (count <= 0) {
+    ::close(attempt.progress);
+    attempt.progress = -1;
+    return;
+  }
+  attempt.progress_lines.feed(std::string_view(buffer_).substr(0, static_cast<std::size_t>(count)));
+  if (!attempt.progress_lines.has_news() || std::exchange(attempt.progress_waits, true)) return;
+  progress_due_.emplace(attempt.progress_at, attempt.id);
+}
+
+// A daemon that does not read gets none: only so much may wait for it.
+void SupervisorProcess::report_progress() {
+  const MonoTime now = read_mono_clock();
+  while (!progress_due_.empty() && progress_due_.begin()->first <= now) {
+    const auto id = progress_due_.begin()->second;
+    progress_due_.erase(progress_due_.begin());
+    RunningAttempt& attempt = *attempts_.at(id);
+    attempt.progress_at = now + kProgressPause;
+    if (sending_ || attempt.pending) {
+      progress_due_.emplace(attempt.progress_at, id);
+      continue;
+    }
+    attempt.progress_waits = false;
+    auto line = attempt.progress_lines.take();
+    redact(line->message, attempt.secrets);
+    send(ProgressEvent{id, *std::move(line)});
   }
 }
 

@@ -21,6 +21,8 @@
 #include <sys/types.h>
 
 #include "worker/output_log.h"
+#include "worker/progress_lines.h"
+#include "worker/supervisor_child.h"
 #include "worker/supervisor_protocol.h"
 #include "worker/supervisor_strays.h"
 
@@ -59,7 +61,9 @@ class SupervisorProcess {
           lease_shard(order.lease_shard),
           token(order.token),
           success_exit_codes(order.success_exit_codes),
-          timeout(order.timeout) {}
+          timeout(order.timeout),
+          limits(order.limits),
+          secrets(secret_values(order)) {}
 
     std::uint64_t id;
     pid_t group;
@@ -69,7 +73,15 @@ class SupervisorProcess {
     const Token token;         // these three for its last words
     const std::vector<std::int32_t> success_exit_codes;
     const Duration timeout;
-    int pipe = -1;  // reading end of its output; -1: at end of file
+    const AttemptLimits limits;
+    const std::vector<std::string> secrets;  // values, to be kept out of what it leaves
+    std::unique_ptr<PendingStart> pending;   // it is not known yet whether it executes its program
+    std::optional<StartFailure> failure;     // it did not
+    int pipe = -1;                           // reading end of its output; -1: at end of file
+    int progress = -1;                       // and of its progress
+    ProgressLines progress_lines;
+    MonoTime progress_at{};       // when the next report may leave
+    bool progress_waits = false;  // it stands in progress_due_
     Phase phase = Phase::running;
     FinishCause cause = FinishCause::exited;
     bool group_gone = false;
@@ -81,9 +93,16 @@ class SupervisorProcess {
     MonoTime deadline = MonoTime::max();  // where it stands in deadlines_
   };
 
+  // What an event of epoll is about: an attempt's id and which of its descriptors.
+  enum class Source : std::uint64_t { output, progress, start };
+  static constexpr std::uint64_t tag_of(std::uint64_t id, Source source) {
+    return (id << 2U) | static_cast<std::uint64_t>(source);
+  }
+
   void wait();
   int wait_ms() const;
   void watch(int descriptor, std::uint64_t tag, std::uint32_t events);
+  void serve(RunningAttempt& attempt, Source source);
 
   void receive();
   void obey(StartOrder& order);
@@ -92,10 +111,15 @@ class SupervisorProcess {
   void obey(const GoodbyeOrder&) { said_goodbye_ = true; }
   void start_some();
   void start(const StartOrder& order);
+  ChildStart start_program(const StartOrder& order, int output, int progress);
+  void began(const StartOrder& order, ChildStart child, int output, int progress);
+  void learn_start(RunningAttempt& attempt);
   void refuse(const StartOrder& order, FinishCause cause, std::string message, bool permanent);
   void refuse_without_lease(const StartOrder& order);
 
   void read_output(RunningAttempt& attempt, int rounds);
+  void read_progress(RunningAttempt& attempt);
+  void report_progress();
   void stop(RunningAttempt& attempt, FinishCause cause);
   void end_lease(RunningAttempt& attempt);
   void terminate(RunningAttempt& attempt, MonoTime kill_at);
@@ -138,6 +162,7 @@ class SupervisorProcess {
   std::vector<std::uint64_t> ending_;
   // Not later than what time does to an attempt next: its lease may have grown since.
   std::set<std::pair<MonoTime, std::uint64_t>> deadlines_;
+  std::set<std::pair<MonoTime, std::uint64_t>> progress_due_;
   std::array<MonoTime, kShardCount> leases_{};  // their ends, by shard
   ChildList children_;
 };

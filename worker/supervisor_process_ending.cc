@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "worker/process_result.h"
+#include "worker/secret_store.h"
 #include "worker/spool_record.h"
 #include "worker/supervisor_process.h"
 
@@ -41,6 +42,7 @@ bool SupervisorProcess::reap() {
 }
 
 void SupervisorProcess::leader_exited(RunningAttempt& attempt, int status, const rusage& usage) {
+  learn_start(attempt);
   attempt.phase = Phase::ending;
   attempt.finished_at = read_wall_clock();
   attempt.wait_status = status;
@@ -90,6 +92,8 @@ bool SupervisorProcess::kill_strays_of(const RunningAttempt& attempt, const std:
 void SupervisorProcess::finish(RunningAttempt& attempt, bool survived) {
   send(last_event(attempt, survived));
   set_deadline(attempt, MonoTime::max());
+  if (attempt.progress_waits)
+    std::erase_if(progress_due_, [&](const auto& due) { return due.second == attempt.id; });
   std::erase(ending_, attempt.id);
   if (attempt.phase != Phase::ending) leaders_.erase(attempt.group);
   attempts_.erase(attempt.id);
@@ -97,8 +101,9 @@ void SupervisorProcess::finish(RunningAttempt& attempt, bool survived) {
 
 FinishedEvent SupervisorProcess::last_event(RunningAttempt& attempt, bool survived) {
   read_output(attempt, kLastReads);  // a stray may hold the pipe open: its end is not waited for
-  if (attempt.pipe >= 0) ::close(attempt.pipe);
-  attempt.pipe = -1;
+  for (int* const file : {&attempt.pipe, &attempt.progress}) {
+    if (*file >= 0) ::close(std::exchange(*file, -1));
+  }
   FinishedEvent event;
   event.id = attempt.id;
   event.cause = attempt.cause;
@@ -108,7 +113,12 @@ FinishedEvent SupervisorProcess::last_event(RunningAttempt& attempt, bool surviv
   event.started_at = attempt.started_at;
   event.finished_at = survived ? read_wall_clock() : attempt.finished_at;
   event.usage = attempt.usage;
-  event.output_tail = attempt.output.take_tail();
+  event.output_tail = attempt.output.take_tail(attempt.secrets);
+  if (!attempt.failure || event.cause != FinishCause::exited) return event;
+  event.cause = FinishCause::not_started;
+  event.permanent = attempt.failure->permanent;
+  event.message = attempt.failure->message;
+  redact(event.message, attempt.secrets);
   return event;
 }
 

@@ -1,5 +1,6 @@
 #include "worker/supervisor_protocol.h"
 
+#include <bit>
 #include <cstring>
 #include <type_traits>
 
@@ -14,6 +15,7 @@ enum class FrameType : std::uint8_t {
   finished = 5,
   lease = 6,
   goodbye = 7,
+  progress = 8,
 };
 
 class FieldWriter {
@@ -45,9 +47,25 @@ class FieldWriter {
     number(static_cast<std::uint32_t>(values.size()));
     for (const auto& value : values) text(value);
   }
-  void numbers(const std::vector<std::int32_t>& values) {
+  template <class T>
+  void numbers(const std::vector<T>& values) {
     number(static_cast<std::uint32_t>(values.size()));
     for (const auto value : values) number(value);
+  }
+  void identity(const std::optional<ProcessIdentity>& value) {
+    number(static_cast<std::uint8_t>(value.has_value()));
+    if (!value) return;
+    number(value->uid);
+    number(value->gid);
+    numbers(value->groups);
+  }
+  void limits(const AttemptLimits& value) {
+    number(value.memory_bytes);
+    number(value.cpu_millicores);
+    number(value.cpu_time.count());
+    number(value.processes);
+    number(value.open_files);
+    number(value.file_bytes);
   }
   void token(const Token& value) {
     number(value.task.value);
@@ -82,11 +100,29 @@ class FieldReader {
     for (auto count = number<std::uint32_t>(); ok_ && count > 0; --count) values.push_back(text());
     return values;
   }
-  std::vector<std::int32_t> numbers() {
-    std::vector<std::int32_t> values;
-    for (auto count = number<std::uint32_t>(); ok_ && count > 0; --count)
-      values.push_back(number<std::int32_t>());
+  template <class T = std::int32_t>
+  std::vector<T> numbers() {
+    std::vector<T> values;
+    for (auto count = number<std::uint32_t>(); ok_ && count > 0; --count) values.push_back(number<T>());
     return values;
+  }
+  std::optional<ProcessIdentity> identity() {
+    if (!flag()) return std::nullopt;
+    ProcessIdentity value;
+    value.uid = number<uid_t>();
+    value.gid = number<gid_t>();
+    value.groups = numbers<gid_t>();
+    return value;
+  }
+  AttemptLimits limits() {
+    AttemptLimits value;
+    value.memory_bytes = number<std::int64_t>();
+    value.cpu_millicores = number<std::int64_t>();
+    value.cpu_time = duration();
+    value.processes = number<std::int64_t>();
+    value.open_files = number<std::int64_t>();
+    value.file_bytes = number<std::int64_t>();
+    return value;
   }
   Token token() {
     const TaskId task{number<std::int64_t>()};
@@ -116,7 +152,10 @@ void put(const StartOrder& order, std::string& out) {
   to.number(order.id);
   to.texts(order.argv);
   to.texts(order.env);
+  to.texts(order.secret_env);
   to.text(order.cwd);
+  to.identity(order.identity);
+  to.limits(order.limits);
   to.number(static_cast<std::uint8_t>(order.stdin_text.has_value()));
   to.text(order.stdin_text.value_or(""));
   to.text(order.log_path);
@@ -147,6 +186,12 @@ void put(const StartedEvent& event, std::string& out) {
   to.number(event.id);
   to.number(to_unix_micros(event.started_at));
 }
+void put(const ProgressEvent& event, std::string& out) {
+  FieldWriter to(out, FrameType::progress);
+  to.number(event.id);
+  to.number(std::bit_cast<std::uint64_t>(event.progress.fraction));
+  to.text(event.progress.message);
+}
 void put(const FinishedEvent& event, std::string& out) {
   FieldWriter to(out, FrameType::finished);
   to.number(event.id);
@@ -169,7 +214,10 @@ StartOrder get_start(FieldReader& from) {
   order.id = from.number<std::uint64_t>();
   order.argv = from.texts();
   order.env = from.texts();
+  order.secret_env = from.texts();
   order.cwd = from.text();
+  order.identity = from.identity();
+  order.limits = from.limits();
   const bool has_stdin = from.flag();
   auto stdin_text = from.text();
   if (has_stdin) order.stdin_text = std::move(stdin_text);
@@ -210,6 +258,12 @@ std::unexpected<Error> damaged() {
 }
 
 }  // namespace
+
+std::vector<std::string> secret_values(const StartOrder& order) {
+  std::vector<std::string> values;
+  for (const auto& entry : order.secret_env) values.push_back(entry.substr(entry.find('=') + 1));
+  return values;
+}
 
 void encode(const SupervisorOrder& order, std::string& out) {
   std::visit([&](const auto& o) { put(o, out); }, order);
@@ -253,6 +307,12 @@ Result<SupervisorEvent> decode_event(std::string_view body) {
     case FrameType::started: {
       const auto id = from.number<std::uint64_t>();
       event = StartedEvent{id, from.time()};
+      break;
+    }
+    case FrameType::progress: {
+      const auto id = from.number<std::uint64_t>();
+      const auto fraction = std::bit_cast<double>(from.number<std::uint64_t>());
+      event = ProgressEvent{id, {fraction, from.text(), {}}};
       break;
     }
     case FrameType::finished:

@@ -12,6 +12,9 @@
 
 #include "base/result.h"
 #include "base/task.h"
+#include "worker/account.h"
+#include "worker/attempt_limits.h"
+#include "worker/progress_lines.h"
 
 namespace ringmaster {
 
@@ -23,10 +26,13 @@ inline constexpr Duration kLeaseKillGrace = std::chrono::seconds(5);
 // ---- orders -----------------------------------------------------------------------------------------------
 
 struct StartOrder {
-  std::uint64_t id = 0;                   // chosen by the daemon, never reused
-  std::vector<std::string> argv;          // argv[0] without a slash is looked up in the PATH of `env`
-  std::vector<std::string> env;           // `K=V`: all that the attempt gets, but for the supervisor's mark
-  std::string cwd;                        // empty: /
+  std::uint64_t id = 0;                     // chosen by the daemon, never reused
+  std::vector<std::string> argv;            // argv[0] without a slash is looked up in the PATH of `env`
+  std::vector<std::string> env;             // `K=V`: all that the attempt gets, but for the supervisor's mark
+  std::vector<std::string> secret_env;      // the same, with values that no message and no result may hold
+  std::string cwd;                          // empty: /
+  std::optional<ProcessIdentity> identity;  // absent: the supervisor's own
+  AttemptLimits limits;
   std::optional<std::string> stdin_text;  // absent: /dev/null
   std::string log_path;                   // absolute
   std::uint64_t log_limit = 0;            // bytes
@@ -37,6 +43,8 @@ struct StartOrder {
   Token token;
   std::vector<std::int32_t> success_exit_codes;
 };
+std::vector<std::string> secret_values(const StartOrder& order);
+
 struct KillOrder {
   std::uint64_t id = 0;
 };
@@ -60,6 +68,13 @@ struct StartedEvent {
   WallTime started_at{};
 };
 
+// Of a running attempt, at most one each kProgressPause: the latest.
+struct ProgressEvent {
+  std::uint64_t id = 0;
+  Progress progress;
+};
+inline constexpr Duration kProgressPause = std::chrono::milliseconds(250);
+
 enum class FinishCause : std::uint8_t {
   exited = 0,       // by itself
   not_started = 1,  // `message` says why
@@ -80,7 +95,7 @@ struct FinishedEvent {
   std::string message;
   std::string output_tail;
 };
-using SupervisorEvent = std::variant<ReadyEvent, StartedEvent, FinishedEvent>;
+using SupervisorEvent = std::variant<ReadyEvent, StartedEvent, ProgressEvent, FinishedEvent>;
 
 // ---- frames -----------------------------------------------------------------------------------------------
 

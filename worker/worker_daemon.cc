@@ -63,16 +63,29 @@ Result<> WorkerDaemon::start() {
 void WorkerDaemon::make_runner(Supervisor supervisor) {
   runner_ = std::make_unique<KindRunner>(loop_);
   runner_->add("noop", std::make_unique<NoopRunner>(loop_));
-  runner_->add("http", std::make_unique<HttpRunner>(loop_, HttpRunnerOptions{supervisor.log_dir()}));
+  HttpRunnerOptions http;
+  http.log_dir = supervisor.log_dir();
+  http.secrets_dir = settings_.secrets_dir;
+  runner_->add("http", std::make_unique<HttpRunner>(loop_, std::move(http)));
   // Behind the flush that journals what became of its attempts.
   auto lost = [this] {
     loop_.post([this, alive = std::weak_ptr(alive_)] {
       if (!alive.expired()) end(kFailure, "the supervisor died");
     });
   };
-  auto processes = std::make_unique<ProcessRunner>(loop_, std::move(supervisor), std::move(lost));
+  auto processes =
+      std::make_unique<ProcessRunner>(loop_, std::move(supervisor), std::move(lost), process_rules());
   processes_ = processes.get();
   runner_->add("process", std::move(processes));
+}
+
+ProcessRules WorkerDaemon::process_rules() const {
+  ProcessRules rules;
+  rules.run_as = {settings_.allowed_users, settings_.default_user};
+  rules.most.memory_bytes = settings_.max_memory;
+  rules.most.processes = settings_.max_processes;
+  rules.secrets_dir = settings_.secrets_dir;
+  return rules;
 }
 
 void WorkerDaemon::make_node() {

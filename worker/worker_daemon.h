@@ -38,6 +38,7 @@ class WorkerDaemon final : public Daemon {
 
  private:
   void make_runner(Supervisor supervisor);
+  ProcessRules process_rules() const;
   void make_node();
   void remove_old_logs();
   void drain();

@@ -4,12 +4,20 @@
 #include <string_view>
 #include <thread>
 
+#include <unistd.h>
+
+#include "worker/account.h"
+#include "worker/attempt_limits.h"
+#include "worker/secret_store.h"
+
 namespace ringmaster {
 namespace {
 
 constexpr std::int64_t kMaxSlots = 100'000;
 constexpr std::size_t kMaxGroups = 64;
 constexpr std::size_t kMaxGroupName = 64;
+constexpr std::int64_t kMostMemory = std::int64_t{1} << 50;
+constexpr std::int64_t kMostProcesses = 4 * 1024 * 1024;  // the kernel's own bound
 constexpr Duration kLeastLogRetention = std::chrono::minutes(1);
 
 std::string core_count() {
@@ -37,6 +45,23 @@ Result<> check_groups(const std::vector<std::string>& groups) {
   return {};
 }
 
+// A name that is wrong would otherwise show at the first task that needs it.
+Result<> check_users(const WorkerSettings& read) {
+  const auto check = [](const std::string& name, const std::string& field) -> Result<> {
+    const auto account = look_up_account(name);
+    if (!account && account.error().code == ErrorCode::invalid_argument)
+      return fail(ErrorCode::invalid_argument, field + ": there is no user " + name + " on this host", field);
+    if (account && account->identity.uid != ::geteuid() && ::geteuid() != 0)
+      return fail(ErrorCode::invalid_argument,
+                  field + ": the worker must run as root to run attempts as user " + name, field);
+    return {};
+  };
+  for (const std::string& name : read.allowed_users) {
+    if (auto known = check(name, "allowed_users"); !known) return known;
+  }
+  return read.default_user.empty() ? Result<>() : check(read.default_user, "default_user");
+}
+
 }  // namespace
 
 std::vector<Setting> declare_worker_settings() {
@@ -50,6 +75,11 @@ std::vector<Setting> declare_worker_settings() {
       {"data_dir", text, "ringworker-data", "spool and logs; must survive a restart, never shared"},
       live({"drain_timeout", duration, "30s", "how long running attempts may take to end at a stop"}),
       live({"log_retention", duration, "7d", "how long the output of attempts is kept on this worker"}),
+      {"allowed_users", list, "", "users that a task may run as (`run_as`); the worker must be root"},
+      {"default_user", text, "", "user of tasks without `run_as`; else the worker's own"},
+      {"secrets_dir", text, "", "directory of the secrets that tasks may use, one file each"},
+      {"max_memory", size, "", "memory of one attempt at most; 0 sets no bound", 0, kMostMemory},
+      {"max_processes", integer, "", "processes of one attempt at most; 0 sets no bound", 0, kMostProcesses},
       {"report_redials", integer, "3", "tries to reach a task's master before others get its result", 0, 100},
   };
   all.insert(all.end(), own.begin(), own.end());
@@ -69,6 +99,11 @@ Result<WorkerSettings> read_worker_settings(const Settings& settings) {
   read.data_dir = settings.get_string("data_dir");
   read.drain_timeout = settings.get_duration("drain_timeout");
   read.log_retention = settings.get_duration("log_retention");
+  read.allowed_users = settings.get_list("allowed_users");
+  read.default_user = settings.get_string("default_user");
+  read.secrets_dir = settings.get_string("secrets_dir");
+  read.max_memory = settings.get_size("max_memory");
+  read.max_processes = settings.get_int("max_processes");
   read.report_redials = static_cast<int>(settings.get_int("report_redials"));
 
   if (auto valid = check_groups(read.groups); !valid) return std::unexpected(valid.error());
@@ -77,6 +112,10 @@ Result<WorkerSettings> read_worker_settings(const Settings& settings) {
                 "log_retention: at least 1m, or the output of what runs would go too", "log_retention");
   if (read.data_dir.empty())
     return fail(ErrorCode::invalid_argument, "data_dir: a directory is needed", "data_dir");
+  if (read.max_memory > 0 && read.max_memory < kLeastMemory)
+    return fail(ErrorCode::invalid_argument, "max_memory: at least 4MiB, or 0 for no bound", "max_memory");
+  if (auto known = check_users(read); !known) return std::unexpected(known.error());
+  if (auto trusted = SecretStore(read.secrets_dir).check(); !trusted) return std::unexpected(trusted.error());
   return read;
 }
 

@@ -1,5 +1,5 @@
 // The settings of ringworker: what there is, and what one set of values means. Pure, but for the host's name,
-// its number of cores and the secret file.
+// its number of cores, its users and the files of secrets.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,11 @@ struct WorkerSettings : NodeSettings {
   std::string data_dir;
   Duration drain_timeout{0};
   Duration log_retention{0};
+  std::vector<std::string> allowed_users;
+  std::string default_user;
+  std::string secrets_dir;
+  std::int64_t max_memory = 0;     // bytes; 0: no bound
+  std::int64_t max_processes = 0;  // 0: no bound
   int report_redials = 0;
 };
 

@@ -114,6 +114,7 @@ inline std::string contents(const std::filesystem::path& path) {
 
 struct RecordingHandler final : RunnerHandler {
   void on_attempt_started(Token token, WallTime) override { started.push_back(token); }
+  void on_attempt_progress(Token, Progress said) override { progress.push_back(std::move(said)); }
   void on_attempt_finished(Token token, AttemptResult result) override {
     finished.emplace_back(token, std::move(result));
   }
@@ -125,20 +126,21 @@ struct RecordingHandler final : RunnerHandler {
   }
 
   std::vector<Token> started;
+  std::vector<Progress> progress;
   std::vector<std::pair<Token, AttemptResult>> finished;
 };
 
 // A runner with its supervisor on a loop of its own.
 class RunnerWorld {
  public:
-  explicit RunnerWorld(const std::string& data_dir, ProcessRunnerOptions options = {}) {
+  explicit RunnerWorld(const std::string& data_dir, ProcessRules rules = {}) {
     auto supervisor = Supervisor::spawn(data_dir);
     if (!supervisor) throw std::runtime_error(supervisor.error().message);
     supervisor_pid = supervisor->pid();
     if (const auto ready = supervisor->wait_ready(kPatience); !ready)
       throw std::runtime_error(ready.error().message);
     runner = std::make_unique<ProcessRunner>(
-        loop, std::move(*supervisor), [this] { supervisor_lost = true; }, options);
+        loop, std::move(*supervisor), [this] { supervisor_lost = true; }, std::move(rules));
     runner->set_handler(handler);
   }
 

@@ -93,6 +93,14 @@ TEST(HttpSpec, ExpectsTheStatusesAndTheClassesItNames) {
   for (const int status : {0, 200, 299, 400, 403, 405}) EXPECT_FALSE(spec.expects(status)) << status;
 }
 
+TEST(HttpSpec, KnowsASecretHeaderFromAnOrdinaryOne) {
+  const auto spec = spec_of(
+      R"({"url":"http://h","headers":{"A":{"secret":"s","prefix":"Bearer "},"B":{"secret":"t"},"C":"c"}})");
+  EXPECT_EQ(spec.secret_headers, (std::vector<SecretHeader>{{"A", "s", "Bearer "}, {"B", "t", ""}}));
+  EXPECT_EQ(spec.headers.size(), 1U);
+  EXPECT_TRUE(spec.has_header("a"));
+}
+
 TEST(HttpSpec, FindsAHeaderWhateverItsCase) {
   const auto spec = spec_of(R"({"url":"http://h","headers":{"Content-Type":"a"}})");
   EXPECT_TRUE(spec.has_header("content-TYPE"));
@@ -186,14 +194,14 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Headers, HttpSpecRefuses,
     testing::Values(
-        of(R"("headers":[])", "spec.headers", "must be an object of strings"),
+        of(R"("headers":[])", "spec.headers", "must be an object of strings, or of secrets"),
         of(R"("headers":{"":"x"})", "spec.headers", kNotAName),
         of(R"("headers":{"a b":"x"})", "spec.headers", kNotAName),
         of(R"("headers":{"a:b":"x"})", "spec.headers", kNotAName),
         of(R"("headers":{"a\r\nb":"x"})", "spec.headers", kNotAName),
         of(R"("headers":{"ä":"x"})", "spec.headers", kNotAName),
         of(R"("headers":{")" + std::string(257, 'a') + R"(":"x"})", "spec.headers", kNotAName),
-        of(R"("headers":{"A":1})", "spec.headers.A", "must be a string"),
+        of(R"("headers":{"A":1})", "spec.headers.A", "must be a string, or an object with a secret"),
         of(R"("headers":{"A":"x\r\nB: y"})", "spec.headers.A", kControl),
         of(R"("headers":{"A":"\n"})", "spec.headers.A", kControl),
         of(R"("headers":{"A":"\r"})", "spec.headers.A", kControl),

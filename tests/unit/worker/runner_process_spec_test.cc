@@ -33,10 +33,14 @@ TEST(ProcessSpec, NeedsNoMoreThanAProgram) {
 
 TEST(ProcessSpec, ReadsEveryField) {
   const auto spec = parse_process_spec(
-      R"({"shell":"a | b","env":{"K":"V"},"cwd":"/tmp","stdin":"a\u0000b","success_exit_codes":[0,3],"kill_grace":"1m"})");
+      R"({"shell":"a | b","env":{"K":"V"},"cwd":"/tmp","stdin":"a\u0000b","success_exit_codes":[0,3],"kill_grace":"1m",)"
+      R"("secrets":{"S":"name.of-it"},"run_as":"app","limits":{"processes":3}})");
   ASSERT_TRUE(spec) << spec.error().message;
   EXPECT_THAT(spec->argv, ElementsAre("/bin/sh", "-c", "a | b"));
   EXPECT_THAT(spec->env, ElementsAre(Pair("K", "V")));
+  EXPECT_THAT(spec->secrets, ElementsAre(Pair("S", "name.of-it")));
+  EXPECT_EQ(spec->run_as, "app");
+  EXPECT_EQ(spec->limits.processes, 3);
   EXPECT_EQ(spec->cwd, "/tmp");
   EXPECT_EQ(spec->stdin_text, std::string("a\0b", 3));
   EXPECT_THAT(spec->success_exit_codes, ElementsAre(0, 3));
@@ -77,6 +81,12 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{R"({"argv":["x"],"env":{"A=B":"1"}})", "spec.env", "'='"},
         Refusal{R"({"argv":["x"],"env":{"":"1"}})", "spec.env", "must not be empty"},
         Refusal{R"({"argv":["x"],"env":{"RINGMASTER_FENCE":"1"}})", "spec.env", "reserved"},
+        Refusal{R"({"argv":["x"],"run_as":""})", "spec.run_as", "name of a user"},
+        Refusal{R"({"argv":["x"],"run_as":1000})", "spec.run_as", "name of a user"},
+        Refusal{R"({"argv":["x"],"run_as":"a\u0000b"})", "spec.run_as", "name of a user"},
+        Refusal{R"({"argv":["x"],"limits":{"cpus":1}})", "spec.limits.cpus", "unknown field"},
+        Refusal{R"({"argv":["x"],"secrets":["a"]})", "spec.secrets", "must be an object"},
+        Refusal{R"({"argv":["x"],"secrets":{"A":".."}})", "spec.secrets.A", "name of a secret"},
         Refusal{R"({"argv":["x"],"cwd":"tmp"})", "spec.cwd", "absolute"},
         Refusal{R"({"argv":["x"],"stdin":1})", "spec.stdin", "must be a string"},
         Refusal{R"({"argv":["x"],"success_exit_codes":[]})", "spec.success_exit_codes", "1 to 256"},

@@ -115,10 +115,10 @@ TEST_F(ProcessRunnerTest, InheritsNothingOfTheDaemonsEnvironment) {
   world.start(Token{TaskId{256}, 7, 3}, R"({"argv":["env"],"env":{"LANG":"C","K":"a b"}})");
   auto lines = lines_of(world.result_of(Token{TaskId{256}, 7, 3}).output_tail);
   std::erase_if(lines, [](const auto& line) { return line.starts_with("RINGMASTER_RUN="); });
-  EXPECT_THAT(
-      lines, UnorderedElementsAre("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                                  "HOME=/", "LANG=C", "K=a b", "RINGMASTER_TASK_ID=" + to_string(TaskId{256}),
-                                  "RINGMASTER_ATTEMPT=3", "RINGMASTER_FENCE=7.3"));
+  EXPECT_THAT(lines, UnorderedElementsAre(
+                         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/",
+                         "LANG=C", "K=a b", "RINGMASTER_TASK_ID=" + to_string(TaskId{256}),
+                         "RINGMASTER_ATTEMPT=3", "RINGMASTER_FENCE=7.3", "RINGMASTER_PROGRESS_FD=3"));
 }
 
 TEST_F(ProcessRunnerTest, HandsOnTheTraceUnlessTheSpecSetsIt) {
@@ -152,9 +152,9 @@ TEST_F(ProcessRunnerTest, RunsInTheDirectoryOfTheSpecOrInTheRoot) {
 }
 
 TEST_F(ProcessRunnerTest, InheritsNoDescriptor) {
-  // The last one is that of ls itself, on the directory.
+  // 3 takes its progress; the last one is that of ls itself, on the directory.
   EXPECT_THAT(lines_of(world_.run(R"({"argv":["ls","/proc/self/fd"]})").output_tail),
-              ElementsAre("0", "1", "2", "3"));
+              ElementsAre("0", "1", "2", "3", "4"));
 }
 
 TEST_F(ProcessRunnerTest, HasTheDaemonsLimitOfOpenFilesNotTheSupervisors) {

@@ -10,7 +10,10 @@ StartOrder sample_order() {
   order.id = 42;
   order.argv = {"sh", "", "a b"};
   order.env = {"K=V"};
+  order.secret_env = {"S=T=U"};
   order.cwd = "/tmp";
+  order.identity = {1000, 1001, {1001, 4}};
+  order.limits = {1, 2, Duration(3), 4, 5, 6};
   order.stdin_text = std::string("in\0put", 6);
   order.log_path = "/x.log";
   order.log_limit = 7;
@@ -46,6 +49,10 @@ TEST(SupervisorProtocol, CarriesAStartOrderWhole) {
   EXPECT_EQ(order.id, 42U);
   EXPECT_EQ(order.argv, sample_order().argv);
   EXPECT_EQ(order.env, sample_order().env);
+  EXPECT_EQ(order.secret_env, sample_order().secret_env);
+  EXPECT_EQ(secret_values(order), std::vector<std::string>{"T=U"});
+  EXPECT_EQ(order.identity, sample_order().identity);
+  EXPECT_EQ(order.limits, sample_order().limits);
   EXPECT_EQ(order.cwd, "/tmp");
   EXPECT_EQ(order.stdin_text, sample_order().stdin_text);
   EXPECT_EQ(order.log_path, "/x.log");
@@ -66,6 +73,18 @@ TEST(SupervisorProtocol, RefusesALeaseOfAShardThatCannotBe) {
     encode(SupervisorOrder(order), bytes);
     EXPECT_EQ(decode_order(std::string_view(bytes).substr(4)).has_value(), valid) << shard;
   }
+}
+
+TEST(SupervisorProtocol, CarriesProgressWhole) {
+  std::string bytes;
+  encode(SupervisorEvent(ProgressEvent{45, {0.1, "a tenth", {}}}), bytes);
+  const auto decoded = decode_event(std::string_view(bytes).substr(4));
+  ASSERT_TRUE(decoded);
+  const auto& event = std::get<ProgressEvent>(*decoded);
+  EXPECT_EQ(event.id, 45U);
+  EXPECT_EQ(event.progress.fraction, 0.1);
+  EXPECT_EQ(event.progress.message, "a tenth");
+  EXPECT_FALSE(decode_event(std::string_view(bytes).substr(4, bytes.size() - 5)));
 }
 
 TEST(SupervisorProtocol, CarriesALeaseOrderWhole) {
@@ -149,6 +168,7 @@ TEST(SupervisorFrames, CutsAStreamHoweverItArrives) {
   encode(SupervisorEvent(ReadyEvent{}), stream);
   encode(SupervisorEvent(sample_event()), stream);
   encode(SupervisorEvent(StartedEvent{44, from_unix_micros(6)}), stream);
+  encode(SupervisorEvent(ProgressEvent{45, {0.25, "x", {}}}), stream);
   for (std::size_t step = 1; step <= stream.size(); ++step) {
     SupervisorFrames frames;
     std::vector<std::size_t> kinds;
@@ -163,7 +183,7 @@ TEST(SupervisorFrames, CutsAStreamHoweverItArrives) {
         kinds.push_back(event->index());
       }
     }
-    EXPECT_EQ(kinds, (std::vector<std::size_t>{0, 2, 1})) << step;
+    EXPECT_EQ(kinds, (std::vector<std::size_t>{0, 3, 1, 2})) << step;
   }
 }
 
