@@ -40,6 +40,9 @@ int log(Ctl& ctl, const LogFlags& flags) {
       continue;
     }
     request.attempt = reply->attempt;  // a later one is another log
+    const auto begin = reply->next - reply->bytes.size();
+    if (begin > request.offset)
+      ctl.err() << "ringctl: bytes " << request.offset << " to " << begin - 1 << " are not kept any more\n";
     request.offset = reply->next;
     ctl.out() << reply->bytes << std::flush;
     const bool at_end = reply->bytes.size() < request.limit;

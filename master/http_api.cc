@@ -199,6 +199,7 @@ HttpReply output(const LogReply& log) {
   reply.body = log.bytes;
   reply.headers = {{"Ringmaster-Attempt", std::to_string(log.attempt)},
                    {"Ringmaster-Worker", log.worker},
+                   {"Ringmaster-Offset", std::to_string(log.next - log.bytes.size())},
                    {"Ringmaster-Next-Offset", std::to_string(log.next)},
                    {"Ringmaster-Log-Over", log.over ? "true" : "false"}};
   return reply;

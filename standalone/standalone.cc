@@ -95,7 +95,7 @@ int run_standalone(const char* argv0, ServeCommand& command, const Settings& set
   }
   if (auto made = make_directory(read->data); !made) return complain(made.error(), kFailure);
   // Forked first: it stays as small as this process is now, and inherits no thread, lock or descriptor.
-  auto supervisor = Supervisor::spawn(read->worker.data_dir);
+  auto supervisor = Supervisor::spawn(read->worker.data_dir, read->worker.cgroup_root);
   if (!supervisor) return complain(supervisor.error(), kFailure);
   if (auto locked = lock_directory(read->data); !locked) return complain(locked.error(), kFailure);
   install_log(argv0, read->master.log_level, read->master.log_format);

@@ -19,8 +19,8 @@
 namespace ringmaster {
 
 struct HttpRunnerOptions {
-  std::string log_dir;                         // must exist
-  std::uint64_t log_limit = 10 * 1024 * 1024;  // bytes of a body kept in <log_dir>/<task id>.<attempt>.log
+  std::string log_dir;                              // must exist
+  std::uint64_t log_limit = 10 * 1024 * 1024;       // bytes of a body in a file, see output_log.h
   std::uint64_t max_body_bytes = 64 * 1024 * 1024;  // a longer body fails the attempt
   std::string secrets_dir;                          // see secret_store.h
 };

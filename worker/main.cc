@@ -24,7 +24,7 @@ int complain(const Error& error, int code) {
 
 int serve(const char* argv0, WorkerSettings settings, ServeCommand& command) {
   // Forked first: it stays as small as this process is now, and inherits no thread, lock or descriptor.
-  auto supervisor = Supervisor::spawn(settings.data_dir);
+  auto supervisor = Supervisor::spawn(settings.data_dir, settings.cgroup_root);
   if (!supervisor) return complain(supervisor.error(), kFailure);
   // Takes SIGTERM, which the daemon's frame takes back.
   install_log(argv0, settings.log_level, settings.log_format);

@@ -19,7 +19,7 @@
 namespace ringmaster {
 
 struct ProcessRules {
-  std::uint64_t log_limit = 10 * 1024 * 1024;  // bytes of output kept in a file, see attempt_logs.h
+  std::uint64_t log_limit = 10 * 1024 * 1024;  // bytes of output in a file, see output_log.h
   std::vector<std::string> environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                                           "HOME=/", "LANG=C.UTF-8"};
   RunAsRules run_as;

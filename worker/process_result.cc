@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/setting_value.h"
+
 namespace ringmaster {
 namespace {
 
@@ -37,6 +39,9 @@ AttemptResult result_of(FinishedEvent event, const std::vector<std::int32_t>& su
       if (result.signal == 0 && std::ranges::count(success_exit_codes, result.exit_code) > 0) {
         result.outcome = Outcome::succeeded;
         result.message.clear();
+      } else if (event.exceeded_memory > 0) {
+        result.message = "out of memory, its limit is " +
+                         format_setting(SettingType::size, event.exceeded_memory) + ": " + result.message;
       }
       break;
     case FinishCause::not_started:

@@ -81,7 +81,8 @@ bool append(const std::string& path, const std::string& bytes) {
   return written;
 }
 
-int supervise(int socket, int lock, const std::string& mark, const std::string& last_words) {
+int supervise(int socket, int lock, const std::string& mark, const CgroupRoots& roots,
+              const std::string& last_words) {
   close_all_but(socket, lock);
   settle_signals();
   ::setsid();
@@ -97,7 +98,8 @@ int supervise(int socket, int lock, const std::string& mark, const std::string& 
     report("an earlier attempt on this data directory does not die; not starting");
     return 1;
   }
-  SupervisorProcess process(socket, mark + std::to_string(::getpid()) + "/", open_files);
+  AttemptCgroups cgroups(roots, mark.substr(mark.find('=') + 1, mark.size() - mark.find('=') - 2));
+  SupervisorProcess process(socket, mark + std::to_string(::getpid()) + "/", open_files, cgroups);
   const bool all_dead = process.run();
   if (!all_dead) report("an attempt outlived SIGKILL");
   if (!append(last_words, process.last_words()))
@@ -131,7 +133,9 @@ Supervisor::Supervisor(Supervisor&& other) noexcept
       log_dir_(std::move(other.log_dir_)),
       last_words_(std::move(other.last_words_)) {}
 
-Result<Supervisor> Supervisor::spawn(const std::string& data_dir) {
+Result<Supervisor> Supervisor::spawn(const std::string& data_dir, const std::string& cgroup_root) {
+  const auto roots = find_cgroup_roots(cgroup_root);
+  if (!roots) return std::unexpected(roots.error());
   std::error_code error;
   const auto directory = std::filesystem::absolute(data_dir, error);
   std::filesystem::create_directories(directory / "logs", error);
@@ -152,7 +156,7 @@ Result<Supervisor> Supervisor::spawn(const std::string& data_dir) {
     return system_failure("cannot make a socket pair");
   }
   const pid_t pid = ::fork();
-  if (pid == 0) ::_exit(supervise(sockets[1], lock, mark.data(), directory.string() + kLastWords));
+  if (pid == 0) ::_exit(supervise(sockets[1], lock, mark.data(), *roots, directory.string() + kLastWords));
   const auto forked = pid > 0 ? Result<>() : Result<>(system_failure("cannot fork the supervisor"));
   ::close(lock);
   ::close(sockets[1]);

@@ -23,8 +23,8 @@ class Supervisor {
  public:
   // Forks it. Call it at the start of main(), before there are threads, logging or an Asio context: the
   // supervisor stays as small as the process is now. Makes `data_dir` and its `logs`. Errors: unavailable (no
-  // such right, no process, no descriptor).
-  static Result<Supervisor> spawn(const std::string& data_dir);
+  // such right, no process, no descriptor), invalid_argument (`cgroup_root`: see find_cgroup_roots()).
+  static Result<Supervisor> spawn(const std::string& data_dir, const std::string& cgroup_root = "off");
 
   // Closes the socket and waits, at most 35 s, until the supervisor has killed everything.
   ~Supervisor();

@@ -95,7 +95,10 @@ struct Plan {
     return errno;
   }
   if (!is_final(uid)) return EPERM;
-  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ? errno : 0;
+  // Until it executes, it holds a copy of the caller's memory: nobody else's to read, whatever
+  // fs.suid_dumpable says.
+  if (::prctl(PR_SET_DUMPABLE, 0) != 0 || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
+  return 0;
 }
 
 // While it has the caller's rights.

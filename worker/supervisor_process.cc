@@ -32,8 +32,12 @@ constexpr int kLongestWaitMs = 1000;  // epoll's clock stands still while the ma
 
 }  // namespace
 
-SupervisorProcess::SupervisorProcess(int socket, std::string mark, rlimit open_files)
-    : socket_(socket), mark_(std::move(mark)), open_files_(open_files), buffer_(kReadBytes, '\0') {
+SupervisorProcess::SupervisorProcess(int socket, std::string mark, rlimit open_files, AttemptCgroups& cgroups)
+    : socket_(socket),
+      mark_(std::move(mark)),
+      open_files_(open_files),
+      cgroups_(cgroups),
+      buffer_(kReadBytes, '\0') {
   epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   null_input_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   sigset_t child;
@@ -258,6 +262,7 @@ void SupervisorProcess::terminate(RunningAttempt& attempt, MonoTime kill_at) {
 void SupervisorProcess::kill(RunningAttempt& attempt) {
   attempt.phase = Phase::killed;
   signal_group(attempt, SIGKILL);
+  if (attempt.cgroup) attempt.cgroup->kill();
   set_due(attempt, read_mono_clock() + kVerifyLimit);
 }
 

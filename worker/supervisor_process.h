@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "worker/attempt_cgroups.h"
 #include "worker/output_log.h"
 #include "worker/progress_lines.h"
 #include "worker/supervisor_child.h"
@@ -30,9 +31,10 @@ namespace ringmaster {
 
 class SupervisorProcess {
  public:
-  // `socket`: to the daemon. `mark`: of all attempts of this supervisor, see supervisor_strays.h.
+  // `socket`: to the daemon. `mark`: of all attempts of this supervisor, see supervisor_strays.h. `cgroups`
+  // must outlive it.
   // The caller has blocked all signals, with default dispositions, and is a subreaper.
-  SupervisorProcess(int socket, std::string mark, rlimit open_files);
+  SupervisorProcess(int socket, std::string mark, rlimit open_files, AttemptCgroups& cgroups);
   ~SupervisorProcess();
   SupervisorProcess(const SupervisorProcess&) = delete;
   SupervisorProcess& operator=(const SupervisorProcess&) = delete;
@@ -75,6 +77,7 @@ class SupervisorProcess {
     const Duration timeout;
     const AttemptLimits limits;
     const std::vector<std::string> secrets;  // values, to be kept out of what it leaves
+    std::unique_ptr<AttemptCgroup> cgroup;   // null: it has none
     std::unique_ptr<PendingStart> pending;   // it is not known yet whether it executes its program
     std::optional<StartFailure> failure;     // it did not
     int pipe = -1;                           // reading end of its output; -1: at end of file
@@ -111,7 +114,7 @@ class SupervisorProcess {
   void obey(const GoodbyeOrder&) { said_goodbye_ = true; }
   void start_some();
   void start(const StartOrder& order);
-  ChildStart start_program(const StartOrder& order, int output, int progress);
+  ChildStart start_program(const StartOrder& order, int output, int progress, const AttemptCgroup* cgroup);
   void began(const StartOrder& order, ChildStart child, int output, int progress);
   void learn_start(RunningAttempt& attempt);
   void refuse(const StartOrder& order, FinishCause cause, std::string message, bool permanent);
@@ -146,6 +149,7 @@ class SupervisorProcess {
   int socket_;
   std::string mark_;
   rlimit open_files_;
+  AttemptCgroups& cgroups_;
   int epoll_ = -1, child_signal_ = -1, null_input_ = -1;
   bool worker_gone_ = false;
   bool said_goodbye_ = false;

@@ -43,6 +43,7 @@ bool SupervisorProcess::reap() {
 
 void SupervisorProcess::leader_exited(RunningAttempt& attempt, int status, const rusage& usage) {
   learn_start(attempt);
+  if (attempt.cgroup) attempt.cgroup->kill();  // what it has left behind
   attempt.phase = Phase::ending;
   attempt.finished_at = read_wall_clock();
   attempt.wait_status = status;
@@ -62,7 +63,8 @@ void SupervisorProcess::settle_ending() {
   const auto strays = find_strays();
   for (const auto id : std::vector(ending_)) {
     RunningAttempt& attempt = *attempts_.at(id);
-    if (kill_strays_of(attempt, strays) && attempt.group_gone) finish(attempt, false);
+    const bool left = attempt.cgroup && !attempt.cgroup->empty();
+    if (kill_strays_of(attempt, strays) && attempt.group_gone && !left) finish(attempt, false);
   }
 }
 
@@ -114,6 +116,8 @@ FinishedEvent SupervisorProcess::last_event(RunningAttempt& attempt, bool surviv
   event.finished_at = survived ? read_wall_clock() : attempt.finished_at;
   event.usage = attempt.usage;
   event.output_tail = attempt.output.take_tail(attempt.secrets);
+  if (attempt.cgroup && attempt.cgroup->ran_out_of_memory())
+    event.exceeded_memory = attempt.limits.memory_bytes;
   if (!attempt.failure || event.cause != FinishCause::exited) return event;
   event.cause = FinishCause::not_started;
   event.permanent = attempt.failure->permanent;
@@ -129,6 +133,7 @@ bool SupervisorProcess::kill_everything() {
       attempt->cause = said_goodbye_ ? FinishCause::killed : FinishCause::daemon_died;
     if (!attempt->group_gone) signal_group(*attempt, SIGKILL);
   }
+  cgroups_.kill();
   sigset_t child;
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);

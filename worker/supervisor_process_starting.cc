@@ -72,18 +72,27 @@ void SupervisorProcess::start(const StartOrder& order) {
       [[maybe_unused]] const int changed = ::fchown(end, order.identity->uid, order.identity->gid);
     }
   }
-  auto child = start_program(order, output[1], progress[1]);
+  auto cgroup = cgroups_.make(order.id, order.limits);
+  auto child = cgroup ? start_program(order, output[1], progress[1], cgroup->get())
+                      : ChildStart{-1, {cgroup.error().message, false}, nullptr};
   ::close(std::exchange(output[1], -1));
   ::close(std::exchange(progress[1], -1));
-  if (child.pid >= 0) return began(order, std::move(child), output[0], progress[0]);
+  if (child.pid >= 0) {
+    began(order, std::move(child), output[0], progress[0]);
+    if (*cgroup) (*cgroup)->close_entries();
+    attempts_.at(order.id)->cgroup = *std::move(cgroup);
+    return;
+  }
   close_both(output);
   close_both(progress);
   refuse(order, FinishCause::not_started, std::move(child.failure.message), child.failure.permanent);
 }
 
-ChildStart SupervisorProcess::start_program(const StartOrder& order, int output, int progress) {
+ChildStart SupervisorProcess::start_program(const StartOrder& order, int output, int progress,
+                                            const AttemptCgroup* cgroup) {
   const bool is_root = (order.identity ? order.identity->uid : ::geteuid()) == 0;
-  auto limits = resource_limits(order.limits, {}, open_files_, is_root);
+  auto limits = resource_limits(order.limits, cgroup != nullptr ? cgroup->held() : HeldByCgroup{},
+                                open_files_, is_root);
   if (!limits) return {-1, {limits.error().message, true}, nullptr};
   if (!order.secret_env.empty()) limits->push_back({RLIMIT_CORE, 0, 0});  // a core would hold them
   const int input = order.stdin_text ? make_input(*order.stdin_text) : null_input_;
@@ -98,6 +107,7 @@ ChildStart SupervisorProcess::start_program(const StartOrder& order, int output,
   program.output_fd = output;
   program.progress_fd = progress;
   program.limits = *std::move(limits);
+  if (cgroup != nullptr) program.cgroups = cgroup->entries();
   program.identity = order.identity;
   auto child = start_child(program);
   if (input != null_input_) ::close(input);

@@ -200,6 +200,7 @@ void put(const FinishedEvent& event, std::string& out) {
   to.number(static_cast<std::uint8_t>(event.survived));
   to.number(event.wait_status);
   to.number(event.log_error);
+  to.number(event.exceeded_memory);
   to.number(to_unix_micros(event.started_at));
   to.number(to_unix_micros(event.finished_at));
   to.number(event.usage.user_us);
@@ -239,6 +240,7 @@ FinishedEvent get_finished(FieldReader& from) {
   event.survived = from.flag();
   event.wait_status = from.number<std::int32_t>();
   event.log_error = from.number<std::int32_t>();
+  event.exceeded_memory = from.number<std::int64_t>();
   event.started_at = from.time();
   event.finished_at = from.time();
   event.usage.user_us = from.number<std::int64_t>();

@@ -86,10 +86,11 @@ enum class FinishCause : std::uint8_t {
 struct FinishedEvent {
   std::uint64_t id = 0;
   FinishCause cause = FinishCause::exited;
-  bool permanent = false;        // not_started: another try cannot help
-  bool survived = false;         // some process of it was still there long after SIGKILL
-  std::int32_t wait_status = 0;  // of its leader, as from wait(2)
-  std::int32_t log_error = 0;    // errno: its log is incomplete
+  bool permanent = false;            // not_started: another try cannot help
+  bool survived = false;             // some process of it was still there long after SIGKILL
+  std::int32_t wait_status = 0;      // of its leader, as from wait(2)
+  std::int32_t log_error = 0;        // errno: its log is incomplete
+  std::int64_t exceeded_memory = 0;  // its limit in bytes, if a process of it died of that
   WallTime started_at{}, finished_at{};
   ResourceUsage usage;
   std::string message;

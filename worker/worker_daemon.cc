@@ -12,7 +12,7 @@ namespace ringmaster {
 
 namespace {
 constexpr int kFailure = 1;
-constexpr Duration kCleanEvery = std::chrono::hours(1);
+constexpr Duration kCleanEvery = std::chrono::minutes(1);
 constexpr Duration kCleanPause = std::chrono::milliseconds(100);
 constexpr std::size_t kLogsAtOnce = 200;
 }  // namespace
@@ -65,6 +65,7 @@ void WorkerDaemon::make_runner(Supervisor supervisor) {
   runner_->add("noop", std::make_unique<NoopRunner>(loop_));
   HttpRunnerOptions http;
   http.log_dir = supervisor.log_dir();
+  http.log_limit = static_cast<std::uint64_t>(settings_.log_max_size);
   http.secrets_dir = settings_.secrets_dir;
   runner_->add("http", std::make_unique<HttpRunner>(loop_, std::move(http)));
   // Behind the flush that journals what became of its attempts.
@@ -84,6 +85,7 @@ ProcessRules WorkerDaemon::process_rules() const {
   rules.run_as = {settings_.allowed_users, settings_.default_user};
   rules.most.memory_bytes = settings_.max_memory;
   rules.most.processes = settings_.max_processes;
+  rules.log_limit = static_cast<std::uint64_t>(settings_.log_max_size);
   rules.secrets_dir = settings_.secrets_dir;
   return rules;
 }
@@ -113,7 +115,11 @@ void WorkerDaemon::make_node() {
 
 // A few at a time: the loop has more urgent things to do.
 void WorkerDaemon::remove_old_logs() {
-  const bool all = logs_->remove_some(read_wall_clock() - settings_.log_retention, kLogsAtOnce);
+  AttemptLogs::Bounds bounds;
+  bounds.before = read_wall_clock() - settings_.log_retention;
+  bounds.total_bytes = static_cast<std::uint64_t>(settings_.log_total_size);
+  bounds.runs = [this](TaskId task) { return node_->ledger().runs(task); };
+  const bool all = logs_->remove_some(bounds, kLogsAtOnce);
   cleaning_.start(all ? kCleanEvery : kCleanPause, [this] { remove_old_logs(); });
 }
 
@@ -125,6 +131,7 @@ void WorkerDaemon::stop() {
 void WorkerDaemon::reload(const WorkerSettings& settings) {
   settings_.drain_timeout = settings.drain_timeout;
   settings_.log_retention = settings.log_retention;
+  settings_.log_total_size = settings.log_total_size;
 }
 
 void WorkerDaemon::drain() {

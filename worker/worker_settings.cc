@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "worker/account.h"
+#include "worker/attempt_cgroups.h"
 #include "worker/attempt_limits.h"
 #include "worker/secret_store.h"
 
@@ -16,6 +17,7 @@ namespace {
 constexpr std::int64_t kMaxSlots = 100'000;
 constexpr std::size_t kMaxGroups = 64;
 constexpr std::size_t kMaxGroupName = 64;
+constexpr std::int64_t kLeastLogSize = 4096;
 constexpr std::int64_t kMostMemory = std::int64_t{1} << 50;
 constexpr std::int64_t kMostProcesses = 4 * 1024 * 1024;  // the kernel's own bound
 constexpr Duration kLeastLogRetention = std::chrono::minutes(1);
@@ -75,9 +77,14 @@ std::vector<Setting> declare_worker_settings() {
       {"data_dir", text, "ringworker-data", "spool and logs; must survive a restart, never shared"},
       live({"drain_timeout", duration, "30s", "how long running attempts may take to end at a stop"}),
       live({"log_retention", duration, "7d", "how long the output of attempts is kept on this worker"}),
+      {"log_max_size", size, "10MiB", "the newest output of an attempt: a file, and one before it",
+       kLeastLogSize, kMostMemory},
+      live({"log_total_size", size, "10GiB", "output of all attempts; the oldest goes first, 0 sets no bound",
+            0, kMostMemory}),
       {"allowed_users", list, "", "users that a task may run as (`run_as`); the worker must be root"},
       {"default_user", text, "", "user of tasks without `run_as`; else the worker's own"},
       {"secrets_dir", text, "", "directory of the secrets that tasks may use, one file each"},
+      {"cgroup_root", text, "off", "cgroups for attempts: off, auto (the worker's own), or a path"},
       {"max_memory", size, "", "memory of one attempt at most; 0 sets no bound", 0, kMostMemory},
       {"max_processes", integer, "", "processes of one attempt at most; 0 sets no bound", 0, kMostProcesses},
       {"report_redials", integer, "3", "tries to reach a task's master before others get its result", 0, 100},
@@ -101,6 +108,9 @@ Result<WorkerSettings> read_worker_settings(const Settings& settings) {
   read.log_retention = settings.get_duration("log_retention");
   read.allowed_users = settings.get_list("allowed_users");
   read.default_user = settings.get_string("default_user");
+  read.log_max_size = settings.get_size("log_max_size");
+  read.log_total_size = settings.get_size("log_total_size");
+  read.cgroup_root = settings.get_string("cgroup_root");
   read.secrets_dir = settings.get_string("secrets_dir");
   read.max_memory = settings.get_size("max_memory");
   read.max_processes = settings.get_int("max_processes");
@@ -115,6 +125,11 @@ Result<WorkerSettings> read_worker_settings(const Settings& settings) {
   if (read.max_memory > 0 && read.max_memory < kLeastMemory)
     return fail(ErrorCode::invalid_argument, "max_memory: at least 4MiB, or 0 for no bound", "max_memory");
   if (auto known = check_users(read); !known) return std::unexpected(known.error());
+  if (read.max_processes > 0 && read.cgroup_root == "off" && read.default_user.empty() && ::geteuid() == 0)
+    return fail(ErrorCode::invalid_argument,
+                "max_processes: the kernel holds root to none; set cgroup_root or default_user too",
+                "max_processes");
+  if (auto found = find_cgroup_roots(read.cgroup_root); !found) return std::unexpected(found.error());
   if (auto trusted = SecretStore(read.secrets_dir).check(); !trusted) return std::unexpected(trusted.error());
   return read;
 }

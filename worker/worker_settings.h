@@ -18,9 +18,12 @@ struct WorkerSettings : NodeSettings {
   std::string data_dir;
   Duration drain_timeout{0};
   Duration log_retention{0};
+  std::int64_t log_max_size = 0;    // bytes
+  std::int64_t log_total_size = 0;  // bytes; 0: no bound
   std::vector<std::string> allowed_users;
   std::string default_user;
   std::string secrets_dir;
+  std::string cgroup_root;
   std::int64_t max_memory = 0;     // bytes; 0: no bound
   std::int64_t max_processes = 0;  // 0: no bound
   int report_redials = 0;

@@ -93,6 +93,7 @@ TEST_F(HttpServerTest, AnswersOutputAsItWasWrittenAndWhereToGoOn) {
   EXPECT_EQ(answer.header("Content-Type"), "text/plain; charset=utf-8");
   EXPECT_EQ(answer.header("Ringmaster-Attempt"), "2");
   EXPECT_EQ(answer.header("Ringmaster-Worker"), "w1");
+  EXPECT_EQ(answer.header("Ringmaster-Offset"), "40");
   EXPECT_EQ(answer.header("Ringmaster-Next-Offset"), "46");
   EXPECT_EQ(answer.header("Ringmaster-Log-Over"), "true");
   const auto request = service_.last<LogRequest>();

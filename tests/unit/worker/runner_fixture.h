@@ -133,8 +133,9 @@ struct RecordingHandler final : RunnerHandler {
 // A runner with its supervisor on a loop of its own.
 class RunnerWorld {
  public:
-  explicit RunnerWorld(const std::string& data_dir, ProcessRules rules = {}) {
-    auto supervisor = Supervisor::spawn(data_dir);
+  explicit RunnerWorld(const std::string& data_dir, ProcessRules rules = {},
+                       const std::string& cgroup_root = "off") {
+    auto supervisor = Supervisor::spawn(data_dir, cgroup_root);
     if (!supervisor) throw std::runtime_error(supervisor.error().message);
     supervisor_pid = supervisor->pid();
     if (const auto ready = supervisor->wait_ready(kPatience); !ready)

@@ -174,7 +174,7 @@ TEST_F(HttpRunnerPlain, LogsNoMoreThanItMay) {
   server_.answer = http_answer("200 OK", "abcdef");
   start(token_of(1), spec_of(server_.url()));
   EXPECT_EQ(result_of(token_of(1)).output_tail, "abcdef");
-  EXPECT_EQ(contents(log_of(token_of(1))), "abc\n[output beyond 3 bytes is dropped]\n");
+  EXPECT_EQ(contents(log_of(token_of(1))), "[output from byte 00000000000000000003]\ndef");
 }
 
 TEST_F(HttpRunnerPlain, ALogThatCannotBeMadeCostsOnlyTheLog) {

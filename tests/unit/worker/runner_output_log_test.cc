@@ -22,26 +22,28 @@ TEST_F(OutputLogTest, MakesNoFileWithoutOutput) {
   EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
-TEST_F(OutputLogTest, StopsAtItsBoundAndSaysSoOnce) {
+TEST_F(OutputLogTest, KeepsTheNewestInTwoFilesThatSayWhereTheyStand) {
   OutputLog log(path_, 10);
-  for (int i = 0; i < 5; ++i) log.append("abcd");
-  EXPECT_EQ(contents(path_), "abcdabcdab\n[output beyond 10 bytes is dropped]\n");
-  EXPECT_EQ(log.take_tail(), "abcdabcdabcdabcdabcd");
+  log.append("abcdefghij");
+  EXPECT_EQ(contents(path_), "abcdefghij") << "exactly its bound is not too much";
+  EXPECT_FALSE(std::filesystem::exists(path_ + ".1"));
+  log.append("klm");
+  EXPECT_EQ(contents(path_ + ".1"), "abcdefghij");
+  EXPECT_EQ(contents(path_), "[output from byte 00000000000000000010]\nklm");
+  log.append("nopqrstuvwxyz");
+  EXPECT_EQ(contents(path_ + ".1"), "[output from byte 00000000000000000010]\nklmnopqrst");
+  EXPECT_EQ(contents(path_), "[output from byte 00000000000000000020]\nuvwxyz");
+  EXPECT_EQ(log.take_tail(), "abcdefghijklmnopqrstuvwxyz");
   EXPECT_EQ(log.error(), 0);
 }
 
-TEST_F(OutputLogTest, ExactlyItsBoundIsNotTooMuch) {
-  OutputLog log(path_, 8);
-  log.append("abcdabcd");
-  EXPECT_EQ(contents(path_), "abcdabcd");
-}
-
-TEST_F(OutputLogTest, BoundsTheFileAcrossRunsOfOneAttempt) {
-  for (int run = 0; run < 3; ++run) {
+TEST_F(OutputLogTest, GoesOnWhereAnEarlierRunOfTheAttemptStopped) {
+  for (const std::string text : {"abcd", "efgh", "ijkl", "mnop"}) {
     OutputLog log(path_, 6);
-    log.append("abcd");
+    log.append(text);
   }
-  EXPECT_EQ(contents(path_), "abcdab\n[output beyond 6 bytes is dropped]\n");
+  EXPECT_EQ(contents(path_ + ".1"), "[output from byte 00000000000000000006]\nghijkl");
+  EXPECT_EQ(contents(path_), "[output from byte 00000000000000000012]\nmnop");
 }
 
 TEST_F(OutputLogTest, KeepsTheLastBytesWhateverTheirPieces) {
@@ -49,7 +51,7 @@ TEST_F(OutputLogTest, KeepsTheLastBytesWhateverTheirPieces) {
   for (int i = 0; i < 30'000; ++i) all += std::to_string(i) + "\n";
   const auto wanted = all.substr(all.size() - kMaxOutputTail);
   for (const std::size_t piece : {std::size_t{1}, std::size_t{1000}, kMaxOutputTail, all.size()}) {
-    OutputLog log(path_, 10);
+    OutputLog log(path_, all.size());
     for (std::size_t at = 0; at < all.size(); at += piece)
       log.append(std::string_view(all).substr(at, piece));
     EXPECT_TRUE(log.take_tail() == wanted) << piece;
@@ -62,6 +64,15 @@ TEST_F(OutputLogTest, AFileThatCannotBeMadeCostsOnlyTheFile) {
   log.append("efgh");
   EXPECT_EQ(log.error(), ENOENT);
   EXPECT_EQ(log.take_tail(), "abcdefgh");
+}
+
+TEST_F(OutputLogTest, KeepsSecretsOutOfItsEnd) {
+  OutputLog log(path_, 100'000);
+  log.append("pass ");
+  for (int i = 0; i < 9000; ++i) log.append("pass ");  // more than is kept: the first one may be cut
+  const auto tail = log.take_tail({"pass"});
+  EXPECT_FALSE(tail.contains("pass"));
+  EXPECT_LE(tail.size(), kMaxOutputTail);
 }
 
 TEST_F(OutputLogTest, FollowsNoSymbolicLink) {

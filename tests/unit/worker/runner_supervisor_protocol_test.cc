@@ -32,6 +32,7 @@ FinishedEvent sample_event() {
   event.permanent = event.survived = true;
   event.wait_status = 9;
   event.log_error = 28;
+  event.exceeded_memory = 29;
   event.started_at = from_unix_micros(1);
   event.finished_at = from_unix_micros(2);
   event.usage = {3, 4, 5};
