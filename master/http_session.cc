@@ -286,8 +286,9 @@ void HttpSession::follow() {
   HttpLogFollower::Hooks hooks;
   hooks.head = [this](const LogReply& first) {
     count(200);
+    const auto begin = first.next - first.bytes.size();
     HttpReply reply =
-        reply_to(*route_, call_, ApiReply{LogReply{first.attempt, first.worker, {}, first.next, first.over}});
+        reply_to(*route_, call_, ApiReply{LogReply{first.attempt, first.worker, {}, begin, first.over}});
     std::erase_if(reply.headers, [](const auto& header) {
       return header.first == "Ringmaster-Next-Offset" || header.first == "Ringmaster-Log-Over";
     });

@@ -64,6 +64,17 @@ TEST_F(HttpLogs, AStreamThatBreaksHasNoLastChunk) {
   EXPECT_EQ(client.get(kLog + "?follow=true").status, 0U) << "an incomplete message is no answer";
 }
 
+TEST_F(HttpLogs, AStreamSaysWhereItBeginsAndBreaksWhereBytesAreGone) {
+  service_.answer_next(piece("later\n", 26));
+  service_.answer_next(piece("", 26, true));
+  start();
+  HttpTestClient client = connect();
+  EXPECT_EQ(client.get(kLog + "?follow=true&offset=3").header("Ringmaster-Offset"), "20");
+  service_.answer_next(piece("one\n", 4));
+  service_.answer_next(piece("three\n", 14, true));
+  EXPECT_EQ(client.get(kLog + "?follow=true").status, 0U) << "what it missed cannot be told here";
+}
+
 TEST_F(HttpLogs, AClientThatGoesEndsItsStream) {
   start();
   {
