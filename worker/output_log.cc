@@ -75,8 +75,13 @@ std::string OutputLog::take_tail(const std::vector<std::string>& secrets) {
 
 // The same attempt may have run before, under an older epoch: it goes on where that one stopped.
 void OutputLog::open() {
-  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
-  if (file_ < 0 || !read_log_segment(file_, segment_)) error_ = errno;
+  file_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+  struct stat status{};
+  if (file_ < 0 || ::fstat(file_, &status) != 0) error_ = errno;
+  if (error_ != 0 || status.st_size == 0) return;
+  const int earlier = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (earlier < 0 || !read_log_segment(earlier, segment_)) error_ = errno;
+  if (earlier >= 0) ::close(earlier);
 }
 
 // A reader may come at any moment: each file says by itself where it stands.
