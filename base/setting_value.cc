@@ -11,6 +11,9 @@
 namespace ringmaster {
 namespace {
 
+// Added to any clock of ours, in nanoseconds too, it does not overflow.
+constexpr Duration kMaxDuration = std::chrono::days(3650);
+
 constexpr std::array<std::pair<std::string_view, std::int64_t>, 3> kSizeUnits{
     {{"GiB", std::int64_t{1} << 30}, {"MiB", std::int64_t{1} << 20}, {"KiB", std::int64_t{1} << 10}}};
 
@@ -86,7 +89,8 @@ std::optional<SettingValue> read_value(const Setting& setting, std::string_view 
       return read_number(setting, text);
     case SettingType::duration: {
       const auto duration = parse_duration(text.empty() ? "0" : text);
-      return duration ? std::optional<SettingValue>(*duration) : std::nullopt;
+      if (!duration || *duration > kMaxDuration) return std::nullopt;
+      return *duration;
     }
     case SettingType::boolean:
       if (text == "true") return true;
@@ -114,7 +118,7 @@ std::string allowed_values(const Setting& setting) {
     case SettingType::integer:
       return "a number" + range([](std::int64_t n) { return std::to_string(n); });
     case SettingType::duration:
-      return "a duration, for example 30s or 1h30m";
+      return "a duration of at most 3650d, for example 30s or 1h30m";
     case SettingType::boolean:
       return "true or false";
     case SettingType::list:

@@ -1,5 +1,6 @@
 #include "base/time.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -97,6 +98,10 @@ WallTime read_wall_clock() {
 }
 
 std::string format_time(WallTime t) {
+  // A peer may send any number; RFC 3339 has the years 0 to 9999.
+  using namespace std::chrono_literals;
+  t = std::clamp<WallTime>(t, std::chrono::sys_days(0y / 1 / 1),
+                           std::chrono::sys_days(std::chrono::year(10000) / 1 / 1) - Duration(1));
   const auto day = std::chrono::floor<std::chrono::days>(t);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss clock(t - day);

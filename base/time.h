@@ -34,7 +34,7 @@ inline WallTime from_unix_micros(std::int64_t us) {
   return WallTime{Duration{us}};
 }
 
-// `2026-11-21T09:30:00.000001Z`.
+// `2026-11-21T09:30:00.000001Z`. Times outside the years 0 to 9999 are shown as the nearest one inside.
 std::string format_time(WallTime t);
 // Accepts any RFC 3339 date-time (offset, 0 to 9 fractional digits). Errors: invalid_argument.
 Result<WallTime> parse_time(std::string_view text);

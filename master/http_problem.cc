@@ -4,6 +4,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/utf8.h"
+
 namespace ringmaster {
 namespace {
 
@@ -112,10 +114,10 @@ HttpReply reply_of(const HttpProblem& problem, boost::json::object members) {
   boost::json::object body{{"type", "urn:ringmaster:problem:" + problem.code},
                            {"title", reason_of(problem.status)},
                            {"status", problem.status},
-                           {"detail", problem.detail},
+                           {"detail", replace_invalid_utf8(problem.detail)},
                            {"code", problem.code},
                            {"retryable", problem.retryable}};
-  if (!problem.field.empty()) body["field"] = problem.field;
+  if (!problem.field.empty()) body["field"] = replace_invalid_utf8(problem.field);
   for (auto& [name, value] : members) body[name] = std::move(value);
   HttpReply reply;
   reply.status = problem.status;

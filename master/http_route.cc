@@ -8,6 +8,8 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
+#include "base/utf8.h"
+
 namespace ringmaster {
 namespace {
 
@@ -78,7 +80,10 @@ std::expected<void, HttpProblem> read_query(const boost::urls::url_view& url, co
     if (name != "state" && name != "label" && std::ranges::any_of(route.query, same)) {
       return std::unexpected(http_problem(400, "This query parameter is given twice.", name));
     }
-    route.query.emplace_back(name, std::string{parameter.value.data(), parameter.value.size()});
+    std::string value{parameter.value.data(), parameter.value.size()};
+    if (!is_printable_utf8(value))
+      return std::unexpected(http_problem(400, "A value is UTF-8 text without control characters.", name));
+    route.query.emplace_back(name, std::move(value));
   }
   return {};
 }

@@ -142,7 +142,7 @@ Result<std::string> read_segment(const std::string& directory, SegmentNumber num
   std::string bytes;
   ssize_t n = fd < 0 ? -1 : 1;
   while (n > 0) {
-    constexpr std::size_t kChunk = 1u << 20;
+    constexpr std::size_t kChunk = 64u << 10;
     const std::size_t at = bytes.size();
     bytes.resize(at + kChunk);
     n = ::read(fd, bytes.data() + at, kChunk);

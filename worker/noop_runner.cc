@@ -26,6 +26,7 @@ AttemptResult natural_end(WallTime started_at, WallTime finished_at, bool fails)
   return result;
 }
 
+constexpr Duration kMaxSleep = std::chrono::days(365);
 constexpr auto kLeaseEnded = "stopped: its lease ran out before a master renewed it";
 
 bool is_leased(const Dispatch& attempt) {
@@ -52,6 +53,7 @@ Result<NoopRunner::Spec> NoopRunner::parse(const std::string& json) {
     if (entry.key() == "sleep" && entry.value().is_string()) {
       const auto sleep = parse_duration(std::string_view(entry.value().get_string()));
       if (!sleep) return refuse("sleep: " + sleep.error().message);
+      if (*sleep > kMaxSleep) return refuse("sleep: must be at most 365d");
       spec.sleep = *sleep;
     } else if (entry.key() == "fail" && entry.value().is_bool()) {
       spec.fails = entry.value().get_bool();

@@ -140,8 +140,12 @@ Record read_payload(Type type, Reader& in) {
       }
       return epochs;
     }
-    case Type::result:
-      return read_result(in);
+    case Type::result: {
+      auto report = read_result(in);
+      // An outcome that only a newer version knows: no master of this one would take it.
+      if (report.result.outcome > Outcome::lost) return Unknown{};
+      return report;
+    }
     case Type::forgets: {
       Forgets forgets;
       for (auto n = in.count(20); n > 0; --n) forgets.items.push_back(in.token());

@@ -3,8 +3,8 @@
 //   crc32c u32 | length u32 | type u8 | payload of `length` bytes        (little endian; the crc covers all
 //   after it)
 //
-// A segment is kSegmentMagic and then records. Unknown types with a good crc are skipped: a newer version
-// wrote them.
+// A segment is kSegmentMagic and then records. Unknown types and outcomes with a good crc are skipped: a
+// newer version wrote them.
 #pragma once
 
 #include <cstdint>

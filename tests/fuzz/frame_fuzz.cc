@@ -1,10 +1,9 @@
-// Fuzzes the whole reading side: bytes → frames → messages, handshakes and errors. Built with
-// clang++-19 -fsanitize=fuzzer,address,undefined; tests/unit/rpc runs the same function over a small corpus.
+// The whole reading side of a connection: bytes → frames → messages, handshakes and errors.
 //
-// The first byte says how the rest is cut into pieces; what comes out must not depend on it.
+// Input: a byte that says how the rest is cut into pieces (what comes out must not depend on it), then the
+// stream.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,14 +11,11 @@
 #include "rpc/frame.h"
 #include "rpc/handshake.h"
 #include "rpc/message_codec.h"
+#include "tests/fuzz/fuzz_input.h"
 
 namespace {
 
 using namespace ringmaster;
-
-void check(bool holds) {
-  if (!holds) std::abort();
-}
 
 // The types and payloads that came out, and how it ended.
 std::vector<std::string> read_all(std::string_view bytes, std::size_t piece) {
@@ -35,7 +31,7 @@ std::vector<std::string> read_all(std::string_view bytes, std::size_t piece) {
         return seen;
       }
       if (!*next) break;
-      check((*next)->payload.size() <= kMaxPayloadBytes);
+      fuzz_check((*next)->payload.size() <= kMaxPayloadBytes, "a payload is bounded");
       seen.push_back(std::to_string((*next)->header.type) + ":" + std::string((*next)->payload));
     }
   }
@@ -48,7 +44,8 @@ void check_value(const Result<Value>& value, Decode decode) {
   if (!value) return;
   std::string again;
   encode(*value, again);
-  check(decode(static_cast<std::uint16_t>(type_of(*value)), again).has_value());
+  fuzz_check(decode(static_cast<std::uint16_t>(type_of(*value)), again).has_value(),
+             "what was encoded decodes");
 }
 
 void decode_all(std::uint16_t type, std::string_view payload) {
@@ -61,11 +58,11 @@ void decode_all(std::uint16_t type, std::string_view payload) {
   identity.node_id = "n";
   auto acceptor = Handshake::acceptor(identity, "secret", Nonce{});
   acceptor.on_frame(type, payload);
-  check(acceptor.state() != Handshake::State::done);
+  fuzz_check(acceptor.state() != Handshake::State::done, "no proof, no channel");
   auto dialler = Handshake::dialler(identity, "secret", {Role::worker, "w"}, Nonce{});
   dialler.on_frame(type, payload);
   dialler.on_frame(type, payload);
-  check(dialler.state() != Handshake::State::done);
+  fuzz_check(dialler.state() != Handshake::State::done, "no proof, no channel");
 }
 
 }  // namespace
@@ -74,7 +71,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   const auto whole = read_all(bytes, bytes.size() + 1);
-  check(whole == read_all(bytes, std::size_t{data[0]} % 64 + 1));
+  fuzz_check(whole == read_all(bytes, std::size_t{data[0]} % 64 + 1), "frames do not depend on the pieces");
   FrameDecoder decoder;
   decoder.feed(bytes);
   for (auto next = decoder.next(); next && *next; next = decoder.next())

@@ -138,6 +138,7 @@ TEST_F(SettingsTest, SayWhatIsAllowedAndWhereTheValueCameFrom) {
       {"slots", "", "a number from 1 to 1024"},
       {"worker_timeout", "10", "a duration"},
       {"worker_timeout", "-1s", "a duration"},
+      {"worker_timeout", "3651d", "a duration of at most 3650d"},
       {"verbose", "yes", "true or false"},
       {"listen", "7420", "host:port"},
       {"listen", "", "host:port"},

@@ -18,6 +18,11 @@ TEST(Time, FormatsUtcWithMicroseconds) {
   EXPECT_EQ(format_time(from_unix_micros(1'795'253'400'000'001)), "2026-11-21T09:30:00.000001Z");
 }
 
+TEST(Time, ShowsWhatLiesOutsideOfRfc3339AsTheNearestInside) {
+  EXPECT_EQ(format_time(WallTime::max()), "9999-12-31T23:59:59.999999Z");
+  EXPECT_EQ(format_time(WallTime::min()), "0000-01-01T00:00:00.000000Z");
+}
+
 TEST(Time, ParsesEveryFormOfRfc3339) {
   const std::vector<std::pair<std::string, std::string>> cases{
       {"2026-11-21T09:30:00Z", "2026-11-21T09:30:00.000000Z"},

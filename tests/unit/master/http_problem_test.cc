@@ -36,6 +36,13 @@ TEST(HttpProblem, AnUnknownOutcomeIsRetryableOnlyIfTheRequestMayBeRepeated) {
   }
 }
 
+TEST(HttpProblem, IsValidJsonWhateverBytesItRepeats) {
+  const HttpReply reply = reply_of(http_problem(400, "no \xff here", "\xc3("));
+  const auto body = boost::json::parse(reply.body).as_object();
+  EXPECT_EQ(body.at("detail"), "no \xef\xbf\xbd here");
+  EXPECT_EQ(body.at("field"), "\xef\xbf\xbd(");
+}
+
 TEST(HttpProblem, IsOneJsonDocument) {
   const HttpReply reply = reply_of(problem_of({ErrorCode::already_exists, "the task has ended", {}}, true));
   EXPECT_EQ(reply.content_type, "application/problem+json");

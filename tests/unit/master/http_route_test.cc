@@ -154,6 +154,17 @@ TEST(HttpRoute, NamesTheParameterAtFault) {
                   "namespace, group, kind, state, label, created_from, created_before, page_token, limit"));
 }
 
+// PostgreSQL would refuse them with the whole statement.
+TEST(HttpRoute, RefusesValuesThatAreNoText) {
+  for (const std::string value : {"%ff", "%00", "a%0ab", "%ed%a0%80"}) {
+    const auto route = find_route("GET", "/v1/tasks?namespace=" + value);
+    ASSERT_FALSE(route) << value;
+    EXPECT_EQ(route.error().status, 400U) << value;
+    EXPECT_EQ(route.error().field, "namespace") << value;
+  }
+  EXPECT_TRUE(find_route("GET", "/v1/tasks?namespace=%c3%bc"));
+}
+
 TEST(HttpRoute, RefusesUnreadableTargets) {
   const std::vector<std::string> targets{"*", "http://h/livez", "/%zz", "/a b", std::string(5000, '/')};
   for (const std::string& target : targets) {

@@ -76,8 +76,8 @@ TEST_F(NoopRunnerTest, FailsOnRequest) {
 }
 
 TEST_F(NoopRunnerTest, RefusesWhatItDoesNotKnowForGood) {
-  for (const std::string spec :
-       {R"({"slep":"1s"})", R"({"sleep":1})", R"({"sleep":"1"})", R"({"fail":1})", "[]", "x"}) {
+  for (const std::string spec : {R"({"slep":"1s"})", R"({"sleep":1})", R"({"sleep":"1"})",
+                                 R"({"sleep":"366d"})", R"({"fail":1})", "[]", "x"}) {
     log_ = {};
     start(token(1), spec);
     loop_.run_ready();

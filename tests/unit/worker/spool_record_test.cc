@@ -46,6 +46,17 @@ TEST(SpoolRecord, AResultComesBackWhole) {
   EXPECT_EQ(report.result.output_tail, expected.result.output_tail);
 }
 
+TEST(SpoolRecord, AnOutcomeOfANewerVersionIsSkippedNotReported) {
+  std::string bytes;
+  ResultReport report = full_report();
+  report.result.outcome = static_cast<Outcome>(9);
+  spool::append(bytes, report);
+  const auto parsed = spool::parse(bytes);
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->size, bytes.size());
+  EXPECT_TRUE(std::holds_alternative<spool::Unknown>(parsed->record));
+}
+
 TEST(SpoolRecord, NoCutAndNoFlippedBitIsTakenForARecord) {
   std::string bytes;
   spool::append(bytes, full_report());
