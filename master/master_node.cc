@@ -110,6 +110,7 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
                    },
                .fenced = [this](const Error& e) { on_fenced(e); }}),
       waiters_(loop),
+      namesake_(options_.self.incarnation, options_.self.rpc_address),
       tick_timer_(loop),
       wake_timer_(loop),
       time_timer_(loop),
@@ -148,7 +149,9 @@ void MasterNode::join() {
                                       .version = self.version,
                                       .started_at = now().wall}),
                  guard([this](Result<> joined) {
-                   if (!joined) LOG(ERROR) << "cannot join the registry: " << joined.error().message;
+                   // A stop that comes first is no failure.
+                   if (joined || joined.error().code == ErrorCode::cancelled) return;
+                   LOG(ERROR) << "cannot join the registry: " << joined.error().message;
                  }));
 }
 
@@ -366,7 +369,8 @@ void MasterNode::watch_members() {
                   }));
   registry_.watch(Membership::masters, guard([this](const std::vector<Member>& members) {
                     members_.clear();
-                    std::map<std::string, Incarnation> live;
+                    live_masters_.clear();
+                    namesake_.on_nothing_shown();
                     for (const Member& member : members) {
                       auto parsed = parse_master_member(member.data);
                       if (!parsed) {
@@ -381,10 +385,12 @@ void MasterNode::watch_members() {
                                           .incarnation = parsed->incarnation,
                                           .self = member.id == options_.self.node_id,
                                           .started_at = parsed->started_at});
-                      live[member.id] = parsed->incarnation;
+                      if (member.id != options_.self.node_id ||
+                          namesake_.admits(parsed->incarnation, parsed->rpc_address))
+                        live_masters_[member.id] = parsed->incarnation;
                     }
                     update_dials();
-                    shards_.on_masters(std::move(live));
+                    shards_.on_masters(live_masters_);
                     wake();
                   }));
 }
@@ -404,6 +410,7 @@ void MasterNode::update_dials() {
   for (const MasterView& member : members_) {
     if (!member.self) masters.emplace(member.id, member.rpc_address);
   }
+  if (const auto& address = namesake_.stands_at()) masters.emplace(options_.self.node_id, *address);
   for (const auto& [id, address] : masters) {
     const auto known = dialled_masters_.find(id);
     if (known == dialled_masters_.end() || known->second != address) links_->dial(Role::master, id, address);
@@ -441,11 +448,32 @@ void MasterNode::on_link_down(LinkId link, const PeerInfo& peer, const std::stri
 void MasterNode::on_dial_failed(Role role, const std::string& node_id, DialError error,
                                 const std::string& reason) {
   VLOG(1) << "dialling " << node_id << ": " << reason;
+  if (role == Role::master && node_id == options_.self.node_id) return on_namesake_failed(error);
   if (error == DialError::rejected) LOG(ERROR) << "dialling " << node_id << ": " << reason;
   if (error != DialError::refused) return;
   if (role == Role::master) return shards_.on_master_refused(node_id);
   core_.on_dial_refused(node_id, now());
   update_dials();
+  wake();
+}
+
+void MasterNode::on_namesake_failed(DialError error) {
+  const std::string& self = options_.self.node_id;
+  const auto address = namesake_.stands_at();
+  if (!address) return;
+  if (error == DialError::rejected) {
+    LOG(ERROR) << "another master with node_id " << self << " serves at " << *address
+               << ": give each master a node_id of its own; this one waits until that one has ended";
+  }
+  if (error != DialError::refused) return;
+  LOG(INFO) << "nobody listens at " << *address << " any more: that was a former life of " << self;
+  namesake_.on_refused();
+  for (const MasterView& member : members_) {
+    if (member.self && namesake_.admits(member.incarnation, member.rpc_address))
+      live_masters_[self] = member.incarnation;
+  }
+  update_dials();
+  shards_.on_masters(live_masters_);
   wake();
 }
 

@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "master/accept_queue.h"
 #include "master/batch_queue.h"
+#include "master/namesake.h"
 #include "master/scheduler_core.h"
 #include "master/shard_keeper.h"
 #include "master/waiters.h"
@@ -76,6 +77,7 @@ class MasterNode final : public LinkHandler, public ApiService {
   void join();
   void watch_members();
   void update_dials();
+  void on_namesake_failed(DialError error);
   // Answers may come after our destruction, or not at all.
   template <class F>
   auto guard(F f) {
@@ -127,8 +129,10 @@ class MasterNode final : public LinkHandler, public ApiService {
   BatchQueue<Control> controls_;
   ShardKeeper shards_;
   Waiters waiters_;
+  Namesake namesake_;
 
   std::vector<MasterView> members_;  // as the registry shows them
+  std::map<std::string, Incarnation> live_masters_;
   std::map<std::string, LinkId> master_links_;
   std::map<std::string, std::string> dialled_;  // workers, with the address
   std::map<std::string, std::string> dialled_masters_;

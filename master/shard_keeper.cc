@@ -76,8 +76,8 @@ void ShardKeeper::failed(const char* what, const Error& error) {
   again(kCalm);
 }
 
-// A master row of our own node id that is still living is a former life of ours, unless another daemon uses
-// our id; the registry let us join under this id only after the other one's session had ended.
+// A master row of our own node id that is still living is a former life of ours: before anything is done
+// here, Namesake has ruled another daemon of that name out.
 void ShardKeeper::clear_predecessors() {
   step_ = Step::clearing;
   store_.predecessors(guard([this](Result<std::vector<Incarnation>> found) {

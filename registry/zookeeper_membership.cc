@@ -10,6 +10,9 @@ namespace ringmaster {
 namespace {
 
 constexpr Duration kRetryPause = std::chrono::seconds(1);
+// Without an answer for so long somebody should look; then it is said again, now and then.
+constexpr Duration kSilence = std::chrono::seconds(3);
+constexpr Duration kSilenceAgain = std::chrono::minutes(1);
 constexpr const char* kRoot = "/ringmaster";
 
 const char* name_of(Membership set) {
@@ -25,7 +28,9 @@ ZooKeeperMembership::ZooKeeperMembership(AsioLoop& loop, const ZooKeeperOptions&
       wanted_timeout_(options.session_timeout),
       reports_(std::move(reports)),
       time_up_(loop),
+      silent_(loop),
       reopen_(loop) {
+  silent_.start(kSilence, [this] { on_silence(); });
   open();
 }
 
@@ -76,6 +81,7 @@ void ZooKeeperMembership::open() {
 
 void ZooKeeperMembership::on_connected() {
   time_up_.stop();
+  silent_.stop();
   if (client_->session_id() != session_id_) {
     session_id_ = client_->session_id();
     ++session_generation_;
@@ -93,8 +99,16 @@ void ZooKeeperMembership::on_connected() {
 void ZooKeeperMembership::on_disconnected() {
   for (auto& [set, watch] : watches_) watch.list->stop();
   if (state_ == SessionState::connected) enter(SessionState::disconnected);
+  if (!silent_.running()) silent_.start(kSilence, [this] { on_silence(); });
   const MonoTime time_up = client_->last_heard() + client_->session_timeout();
   time_up_.start(std::max(time_up - loop_.now(), Duration{0}), [this] { on_time_up(); });
+}
+
+void ZooKeeperMembership::on_silence() {
+  LOG(WARNING) << "ZooKeeper at " << hosts_
+               << " does not answer: until it does, nobody joins or leaves the cluster, "
+               << "and what runs goes on; is it running, and is the setting `zookeeper` right?";
+  silent_.start(kSilenceAgain, [this] { on_silence(); });
 }
 
 // The library learns of an expiry only from a server, so a node that reaches none would never hear of it.
@@ -158,7 +172,8 @@ void ZooKeeperMembership::settle_as_found(const Key& key, const ZooKeeperReply& 
     report_joined(key);
   } else if (!std::exchange(ours.waiting, true)) {
     LOG(WARNING) << path_of(key) << " belongs to session " << std::hex << reply.ephemeral_owner << std::dec
-                 << ": waiting for its end";
+                 << ": waiting for its end; if another daemon has the node_id " << key.second
+                 << ", give one of them another";
   }
   step_done(key);
 }

@@ -64,6 +64,7 @@ class ZooKeeperMembership {
   void on_expired();
   void on_changed(const std::string& path);
   void on_time_up();
+  void on_silence();
   void enter(SessionState state);
   void enter_connected_when_current();
 
@@ -91,6 +92,7 @@ class ZooKeeperMembership {
   std::uint64_t last_step_ = 0;
   std::map<Membership, Watch> watches_;
   Timer time_up_;
+  Timer silent_;  // while there is no session
   Timer reopen_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<ZooKeeperClient> client_;  // last: its replies name the members above

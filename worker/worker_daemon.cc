@@ -52,7 +52,7 @@ Result<> WorkerDaemon::start() {
   node_->start(*links_, address, [this](const Result<>& joined) {
     if (joined) {
       LOG(INFO) << "registered in cluster " << settings_.cluster;
-    } else {
+    } else if (!draining_) {
       end(kFailure, "cannot register: " + joined.error().message);
     }
   });
