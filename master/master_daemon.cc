@@ -57,9 +57,12 @@ struct MasterDaemon::Life {
   void make_node(AsioLoop& loop, const MasterSettings& settings) {
     MasterOptions options;
     options.cluster = settings.cluster;
-    options.self = {settings.node_id, incarnation,
-                    settings.advertise.empty() ? links.bound_address() : settings.advertise, http_address,
-                    RINGMASTER_VERSION};
+    options.self = {settings.node_id,
+                    incarnation,
+                    settings.advertise.empty() ? links.bound_address() : settings.advertise,
+                    http_address,
+                    RINGMASTER_VERSION,
+                    settings.cluster};
     options.core.worker_timeout = settings.worker_timeout;
     options.core.max_crashes = settings.max_crashes;
     options.core.lane_window = settings.lane_window;
@@ -132,7 +135,8 @@ void MasterDaemon::on_started(const Result<std::string>& started) {
   }
   // A wrong schema is for a person to mend; a database that is away comes back.
   if (started.error().code == ErrorCode::invalid_argument) return end(1, started.error().message);
-  LOG(WARNING) << "cannot start yet: " << started.error().message;
+  LOG_EVERY_T(WARNING, 5) << "cannot start yet, and tries again: " << started.error().message
+                          << "; is PostgreSQL running, and is the setting `database` right?";
   end_life(kStorePause);
 }
 

@@ -36,6 +36,8 @@ bool MemoryDatabase::holds(const Fence& fence) const {
 }
 
 Result<> MemoryDatabase::register_master(const MasterIdentity& self) {
+  if (!cluster_) cluster_ = self.cluster;
+  if (*cluster_ != self.cluster) return std::unexpected(another_cluster(*cluster_, self.cluster));
   masters_.try_emplace(self.incarnation, Master{self});
   if (!is_living(self.incarnation)) return fenced();
   return {};

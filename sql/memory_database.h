@@ -110,6 +110,7 @@ class MemoryDatabase {
   WriteFate control_one(const Control& item);
 
   std::string store_id_;
+  std::optional<std::string> cluster_;  // of the first master
   std::map<Incarnation, Master> masters_;
   std::map<std::pair<Incarnation, int>, Generation> fences_;
   std::vector<Shard> shards_;

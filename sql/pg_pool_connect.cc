@@ -81,10 +81,17 @@ void PgPool::check_schema(Slot& slot) {
 void PgPool::register_master(Slot& slot) {
   PgParams params;
   params.integer(self_.incarnation.value);
-  for (const std::string* text : {&self_.node_id, &self_.rpc_address, &self_.http_address, &self_.version}) {
+  for (const std::string* text :
+       {&self_.node_id, &self_.rpc_address, &self_.http_address, &self_.version, &self_.cluster}) {
     params.text(*text);
   }
   setup(slot, pg_statements().register_master, params, [this, &slot](PgReply reply) {
+    if (const std::string cluster(reply.rows.text(0, 1)); cluster != self_.cluster) {
+      return loop_.post(
+          [this, &slot, error = another_cluster(cluster, self_.cluster), alive = std::weak_ptr(alive_)] {
+            if (!alive.expired()) drop(slot, error);
+          });
+    }
     opening_->store_id = reply.rows.text(0, 0);
     opening_->registered = true;
     make_fence(slot);

@@ -229,9 +229,13 @@ PgStatements make() {
                       "SELECT coalesce(max(version), 0)::int4 FROM ringmaster.schema_migration"};
   s.register_master = {
       "register_master",
-      "WITH m AS (INSERT INTO ringmaster.master (incarnation, node_id, rpc_address, http_address,"
-      " version) VALUES ($1::int8, $2::text, $3::text, $4::text, $5::text) ON CONFLICT DO NOTHING)"
-      " SELECT store_id::text FROM ringmaster.meta"};
+      // The update, unlike a read, sees whose cluster was first while it waited.
+      "WITH claim AS (UPDATE ringmaster.meta SET cluster = coalesce(cluster, $6::text)"
+      " RETURNING store_id, cluster),"
+      " m AS (INSERT INTO ringmaster.master (incarnation, node_id, rpc_address, http_address, version)"
+      " SELECT $1::int8, $2::text, $3::text, $4::text, $5::text FROM claim WHERE cluster = $6::text"
+      " ON CONFLICT DO NOTHING)"
+      " SELECT store_id::text, cluster FROM claim"};
   s.make_fence = {"make_fence", "SELECT ringmaster.make_fence($1::int8, $2::int4)"};
   s.settle = {"settle", "SELECT ringmaster.settle($1::int8, $2::int4)"};
   s.resign = {"resign", "SELECT ringmaster.resign($1::int8, $2::int4, $3::int8)"};

@@ -36,7 +36,11 @@ struct MasterIdentity {
   std::string node_id;
   Incarnation incarnation;
   std::string rpc_address, http_address, version;
+  std::string cluster;
 };
+
+// What open() answers a master of another cluster than the database's.
+Error another_cluster(const std::string& databases, const std::string& masters);
 
 struct ShardRow {
   ShardId id = 0;
@@ -58,6 +62,7 @@ class TaskStore {
 
   // ---- this master's life ----
   // Makes the living `master` row and one fence row for each connection; answers the database's store_id.
+  // The first master gives the database to its cluster; another cluster's gets invalid_argument.
   // Errors also: invalid_argument (schema too old or too new: run `ringmaster migrate`).
   virtual void open(MasterIdentity self, StoreCallback<std::string> done) = 0;
   // Orderly end: releases what is still owned, marks the master row ended. Afterwards every call answers

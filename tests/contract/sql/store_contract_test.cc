@@ -15,6 +15,20 @@ TEST_P(StoreContract, OpenAnswersTheSameStoreIdToEveryMaster) {
   EXPECT_FALSE(store_id().empty());
 }
 
+TEST_P(StoreContract, ADatabaseBelongsToTheClusterThatUsedItFirst) {
+  const auto open = [&](std::int64_t incarnation, const std::string& cluster) {
+    auto store = world().make_store();
+    MasterIdentity self{"m" + std::to_string(incarnation), {incarnation}, "r:1", "h:1", "1.0", cluster};
+    auto opened = world().wait<std::string>([&](auto done) { store->open(self, std::move(done)); });
+    return opened ? "opened" : std::string(to_string(opened.error().code)) + ": " + opened.error().message;
+  };
+  EXPECT_EQ(
+      open(21, "other"),
+      "invalid_argument: the database belongs to cluster test, this master to other: give each cluster a "
+      "database of its own, or mend the setting `cluster`");
+  EXPECT_EQ(open(22, "test"), "opened");
+}
+
 TEST_P(StoreContract, AMasterThatHasEndedNeverOpensAgain) {
   ASSERT_TRUE(master().resign());
   Master again(world(), 1);
