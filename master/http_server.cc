@@ -15,6 +15,7 @@ using asio::ip::tcp;
 
 // Connections beyond the bound that may be told so at a time; more are just closed.
 constexpr std::size_t kMaxRefusing = 256;
+constexpr double kLogEvery = 5;  // seconds
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
 
 Result<tcp::endpoint> parse_endpoint(const std::string& address) {
@@ -98,7 +99,8 @@ void HttpServer::accept() {
     HttpServer& server = **self;
     if (error) {
       // Out of descriptors: those that close in the meantime make room.
-      LOG(WARNING) << "cannot accept an HTTP connection: " << error.message();
+      LOG_EVERY_T(WARNING, kLogEvery) << "cannot accept an HTTP connection: " << error.message()
+                                      << "; if this lasts, raise the limit of open files";
       return server.accept_again_.start(kAcceptPause, [&server] { server.accept(); });
     }
     server.on_accepted(std::move(socket));

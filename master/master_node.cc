@@ -11,6 +11,7 @@ namespace ringmaster {
 namespace {
 constexpr std::size_t kCompletionsInFlight = 2;
 constexpr Duration kTick = std::chrono::milliseconds(100);
+constexpr double kLogEvery = 5;  // seconds
 constexpr Duration kTimeRefresh = std::chrono::seconds(5);
 constexpr Duration kProofEvery = std::chrono::seconds(1);
 constexpr Duration kProofPause = std::chrono::milliseconds(20);  // while somebody waits for one
@@ -292,7 +293,7 @@ void MasterNode::perform(ReadRequest request) {
       if (result) {
         apply(std::move(*result));
       } else {
-        LOG(WARNING) << "reading the backlog: " << result.error().message;
+        LOG_EVERY_T(WARNING, kLogEvery) << "reading the backlog: " << result.error().message;
         core_.read_failed(asked, now());
       }
       wake();
@@ -449,7 +450,10 @@ void MasterNode::on_dial_failed(Role role, const std::string& node_id, DialError
                                 const std::string& reason) {
   VLOG(1) << "dialling " << node_id << ": " << reason;
   if (role == Role::master && node_id == options_.self.node_id) return on_namesake_failed(error);
-  if (error == DialError::rejected) LOG(ERROR) << "dialling " << node_id << ": " << reason;
+  if (error == DialError::rejected) {
+    LOG_EVERY_T(ERROR, kLogEvery) << "dialling " << node_id << ": " << reason;
+    if (role == Role::worker) core_.on_dial_rejected(node_id, reason);
+  }
   if (error != DialError::refused) return;
   if (role == Role::master) return shards_.on_master_refused(node_id);
   core_.on_dial_refused(node_id, now());
@@ -461,7 +465,7 @@ void MasterNode::on_namesake_failed(DialError error) {
   const std::string& self = options_.self.node_id;
   const auto address = namesake_.stands_at();
   if (!address) return;
-  if (error == DialError::rejected) {
+  if (error == DialError::rejected && namesake_.to_be_told()) {
     LOG(ERROR) << "another master with node_id " << self << " serves at " << *address
                << ": give each master a node_id of its own; this one waits until that one has ended";
   }

@@ -171,6 +171,8 @@ class SchedulerCore {
   void on_link_up(LinkId link, const std::string& worker, Incarnation incarnation, Now now);
   void on_link_down(LinkId link, Now now);
   void on_dial_refused(const std::string& worker, Now now);
+  // The handshake failed: only for explain().
+  void on_dial_rejected(const std::string& worker, const std::string& reason);
   void on_message(LinkId link, Message message, Now now);
   // From another master's link: results of a worker that cannot reach us, and the owner's answers to those
   // that we relayed.
@@ -256,6 +258,7 @@ class SchedulerCore {
     bool has_credit = false;             // counted in its lanes' workers_with_credit
     MonoTime granted_at{};               // its last lease
     std::optional<MonoTime> dead_since;  // refused twice, and no channel since
+    std::string rejected;                // why its handshake failed; empty: it did not
   };
   // What workers said of a task that is not in memory, while the store is asked about it.
   struct Hearsay {

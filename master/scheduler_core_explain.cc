@@ -84,7 +84,8 @@ void SchedulerCore::explain_waiting(const Entry& entry, Now now, Reasons& reason
 }
 
 std::string SchedulerCore::why_not(const Worker& worker) const {
-  if (worker.link == 0) return worker.id + " is out of reach";
+  if (worker.link == 0)
+    return worker.id + " is out of reach" + (worker.rejected.empty() ? "" : ": " + worker.rejected);
   if (!worker.ready) return worker.id + " has not said yet what it holds";
   if (worker.draining) return worker.id + " is draining";
   if (worker.busy) return worker.id + " refused for lack of room";

@@ -23,7 +23,10 @@ void SchedulerCore::on_workers(std::vector<WorkerRegistration> registered, Now n
   for (WorkerRegistration& registration : registered) {
     present.insert(registration.id);
     Worker& worker = worker_named(registration.id, now);
-    const bool same = worker.registered && worker.registration.groups == registration.groups &&
+    const bool reborn = worker.registration.incarnation != registration.incarnation;
+    if (reborn) worker.rejected.clear();
+    if (reborn && worker.link == 0) worker.draining = false;  // its former life did
+    const bool same = worker.registered && !reborn && worker.registration.groups == registration.groups &&
                       worker.registration.weight == registration.weight;
     if (!same) {
       if (worker.has_credit) {  // its lanes are about to change: leave the old ones first
@@ -61,6 +64,7 @@ void SchedulerCore::on_link_up(LinkId link, const std::string& id, Incarnation i
   worker.refused_at.reset();
   worker.unreachable_since.reset();
   worker.dead_since.reset();
+  worker.rejected.clear();
   links_[link] = &worker;
   announce(worker, shards_.epochs());
 }
@@ -93,6 +97,11 @@ void SchedulerCore::on_dial_refused(const std::string& id, Now now) {
     if (!worker.dead_since) worker.dead_since = now.mono;
     declare_lost(worker, Death::refused, now);
   }
+}
+
+void SchedulerCore::on_dial_rejected(const std::string& id, const std::string& reason) {
+  const auto it = workers_.find(id);
+  if (it != workers_.end()) it->second->rejected = reason;
 }
 
 void SchedulerCore::announce(Worker& worker, const std::vector<ShardEpoch>& shards) {

@@ -8,6 +8,7 @@ namespace ringmaster {
 
 namespace {
 constexpr Duration kCalm = std::chrono::seconds(1);
+constexpr double kLogEvery = 5;                              // seconds
 constexpr Duration kOrphanAfter = std::chrono::seconds(2);   // whoever should have taken it does not know
 constexpr Duration kKeepOrphan = std::chrono::seconds(30);   // before it goes to an heir who did not take it
 constexpr Duration kEager = std::chrono::milliseconds(100);  // shards that should be ours are still another's
@@ -72,7 +73,7 @@ void ShardKeeper::again(Duration delay) {
 
 void ShardKeeper::failed(const char* what, const Error& error) {
   if (error.code == ErrorCode::fenced) return hooks_.fenced(error);
-  LOG(WARNING) << what << ": " << error.message;
+  LOG_EVERY_T(WARNING, kLogEvery) << what << ": " << error.message;
   again(kCalm);
 }
 

@@ -100,6 +100,7 @@ void WorkerDaemon::make_node() {
   worker.weight = settings_.weight;
   worker.version = RINGMASTER_VERSION;
   worker.report_redials = settings_.report_redials;
+  worker.bound = [this](const std::string& store_id) { links_->set_store_id(store_id); };
   worker.read_log = [this](const LogRequest& request) { return logs_->read(request); };
   node_ = std::make_unique<WorkerNode>(loop_, *registry_, *spool_, *runner_, worker);
 

@@ -115,8 +115,10 @@ Result<> WorkerNode::bind_store(const std::string& store_id) {
                                                  ": give it an empty data_dir to serve another one");
   }
   auto bound = spool_.bind(store_id);
-  if (bound) store_id_ = store_id;
-  return bound;
+  if (!bound) return bound;
+  store_id_ = store_id;
+  if (options_.bound) options_.bound(store_id_);
+  return {};
 }
 
 void WorkerNode::on_link_down(LinkId link, const PeerInfo&, const std::string&) {
@@ -333,9 +335,12 @@ void WorkerNode::on_masters(const std::vector<Member>& members) {
 void WorkerNode::finish_drain() {
   if (leaving_ || !ledger_.holds_nothing()) return;
   leaving_ = true;
-  registry_.leave(Membership::workers, options_.node_id, guarded([this](const Result<>&) {
-                    if (drained_) std::exchange(drained_, nullptr)();
-                  }));
+  const auto over = [this] {
+    if (drained_) std::exchange(drained_, nullptr)();
+  };
+  registry_.leave(Membership::workers, options_.node_id, guarded([over](const Result<>&) { over(); }));
+  // A registry that does not answer keeps nobody here: the session ends by itself.
+  if (registry_.session() != SessionState::connected) loop_.post(guarded(over));
 }
 
 }  // namespace ringmaster

@@ -37,6 +37,8 @@ struct WorkerOptions {
   int report_redials = 3;  // failed tries to reach a shard's owner, before others get its results
   // What attempts have written, for masters that ask; none: they are refused.
   std::function<Result<LogReply>(const LogRequest&)> read_log;
+  // The database that its results belong to is known from now on.
+  std::function<void(const std::string& store_id)> bound;
 };
 
 class WorkerNode final : public LinkHandler, public RunnerHandler {
