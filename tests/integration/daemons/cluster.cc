@@ -55,16 +55,22 @@ Cluster::~Cluster() {
   std::filesystem::remove_all(directory_, ignored);
 }
 
-ChildProcess& Cluster::start_master(const std::string& id) {
+ChildProcess& Cluster::start_master(const std::string& id, std::vector<std::string> flags) {
   auto [address, fresh] = addresses_.try_emplace(id);
   if (fresh) address->second = free_address();
   auto& process = processes_[id];
   process.reset();
-  process = std::make_unique<ChildProcess>(
-      std::vector<std::string>{kBin + "/ringmaster", "serve", "--node-id", id, "--cluster", "test",
-                               "--listen", address->second, "--http-listen", "127.0.0.1:0", "--database",
-                               conninfo_, "--zookeeper", zookeeper_.hosts(), "--session-timeout", "2s"},
-      ChildProcess::Options{.output = directory_ / (id + ".log")});
+  std::vector<std::string> argv{kBin + "/ringmaster", "serve",
+                                "--node-id",          id,
+                                "--cluster",          "test",
+                                "--listen",           address->second,
+                                "--http-listen",      "127.0.0.1:0",
+                                "--database",         conninfo_,
+                                "--zookeeper",        zookeeper_.hosts(),
+                                "--session-timeout",  "2s"};
+  argv.insert(argv.end(), flags.begin(), flags.end());
+  process = std::make_unique<ChildProcess>(std::move(argv),
+                                           ChildProcess::Options{.output = directory_ / (id + ".log")});
   return *process;
 }
 

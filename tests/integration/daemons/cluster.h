@@ -26,7 +26,7 @@ class Cluster {
   explicit Cluster(Database database = Database::by_tcp);
   ~Cluster();
 
-  ChildProcess& start_master(const std::string& id);
+  ChildProcess& start_master(const std::string& id, std::vector<std::string> flags = {});
   ChildProcess& start_worker(const std::string& id, std::vector<std::string> flags = {});
   void stop_worker(const std::string& id, int signal = SIGTERM);
   void stop_master(const std::string& id, int signal = SIGTERM);
@@ -48,6 +48,7 @@ class Cluster {
   std::string port_of(const std::string& master) const;
   std::string conninfo() const { return conninfo_; }
   std::string zookeeper() const { return zookeeper_.hosts(); }
+  ZooKeeperServer& zookeeper_server() { return zookeeper_; }
   const std::filesystem::path& directory() const { return directory_; }
   std::string log_of(const std::string& id) const;
 
