@@ -86,7 +86,7 @@ TEST_F(BadStart, WithoutZooKeeperDaemonsSaySoWaitAndEndInOrder) {
   EXPECT_LT(load_of(worker.pid()), kIdle);
   const auto ready = http("m1", "GET", "/readyz");
   EXPECT_EQ(ready.status, 503);
-  EXPECT_EQ(ready.detail(), "Not ready: the registry cannot be reached; this master owns no shard yet.");
+  EXPECT_EQ(ready.detail(), "Not ready: the registry cannot be reached, this master owns no shard yet.");
   cluster_.stop_worker("w1");  // expects exit code 0
   cluster_.zookeeper_server().start();
   cluster_.start_worker("w1");
