@@ -111,14 +111,12 @@ void HandlerRunner::run_on_thread(const BlockingHandler& handler, std::shared_pt
     } catch (...) {
       returned = std::unexpected(detail::failure_in_flight());
     }
-    attempt->post(
-        [this, token, returned = std::move(returned)]() mutable { end(token, std::move(returned)); });
+    end_later(*attempt, std::move(returned));
   };
   try {
     to_loop_->run_on_thread(std::move(work));
   } catch (const std::system_error& error) {
-    HandlerResult<> failed = std::unexpected(Failure{std::string("no thread can be made: ") + error.what()});
-    attempt->post([this, token, failed = std::move(failed)]() mutable { end(token, std::move(failed)); });
+    end_later(*attempt, std::unexpected(Failure{std::string("no thread can be made: ") + error.what()}));
   }
 }
 
@@ -142,9 +140,19 @@ HandlerRunner::Frame HandlerRunner::drive(const CoroutineHandler& handler,
       returned = std::unexpected(detail::failure_in_flight());
     }
   }
+  const StopReason asked = attempt->stop_reason();
   co_await Sleep(attempt, Duration::zero());  // to the loop, whatever thread the handler ended on
-  const Token token = attempt->dispatch.token;
-  attempt->post([this, token, returned = std::move(returned)]() mutable { end(token, std::move(returned)); });
+  end_later(*attempt, std::move(returned), asked);
+}
+
+// From any thread. What it is asked from now on comes too late.
+void HandlerRunner::end_later(HandlerAttempt& attempt, HandlerResult<> returned) {
+  end_later(attempt, std::move(returned), attempt.stop_reason());
+}
+void HandlerRunner::end_later(HandlerAttempt& attempt, HandlerResult<> returned, StopReason asked) {
+  attempt.post([this, token = attempt.dispatch.token, asked, returned = std::move(returned)]() mutable {
+    end(token, std::move(returned), asked);
+  });
 }
 
 // Whoever hears of the start may stop the attempt, or destroy this.
@@ -166,7 +174,7 @@ bool HandlerRunner::begin(Token token) {
 
 bool HandlerRunner::end_unbegun(HandlerAttempt& attempt) {
   if (!attempt.claim()) return false;
-  attempt.post([this, token = attempt.dispatch.token] { end(token, {}); });
+  end_later(attempt, {});
   return true;
 }
 
@@ -185,14 +193,14 @@ void HandlerRunner::check_idle() {
   if (running_.empty() && idle_) std::exchange(idle_, nullptr)();
 }
 
-void HandlerRunner::end(Token token, HandlerResult<> returned) {
+void HandlerRunner::end(Token token, HandlerResult<> returned, StopReason asked) {
   const auto entry = find(token);
   if (entry == running_.end()) return;
   const auto node = running_.extract(entry);
   const Running& running = node.mapped();
   HandlerAttempt& attempt = *running.attempt;
   attempt.end();
-  HandlerEnd end{std::move(returned), attempt.stop_reason(), attempt.released(), attempt.take_output()};
+  HandlerEnd end{std::move(returned), asked, attempt.released(), attempt.take_output()};
   auto result = result_of(std::move(end), attempt.dispatch.timeout);
   result.finished_at = loop_.wall_now();
   result.started_at = running.started_at == WallTime{} ? result.finished_at : running.started_at;

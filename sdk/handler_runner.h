@@ -65,7 +65,9 @@ class HandlerRunner final : public Runner {
   bool end_unbegun(HandlerAttempt& attempt);
   void stop(Running& running, StopReason reason);
   void check_idle();
-  void end(Token token, HandlerResult<> returned);
+  void end_later(HandlerAttempt& attempt, HandlerResult<> returned);
+  void end_later(HandlerAttempt& attempt, HandlerResult<> returned, StopReason asked);
+  void end(Token token, HandlerResult<> returned, StopReason asked);
   std::string known_kinds() const;
 
   Loop& loop_;

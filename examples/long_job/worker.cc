@@ -44,7 +44,6 @@ int main(int argc, char** argv) {
   if (argc > 4) options.cluster = argv[4];
   options.groups = {"long"};
   options.slots = 200;
-  options.session_timeout = std::chrono::seconds(2);
   rm::Worker worker(options);
   worker.handle("long_job", long_job);
   const auto served = worker.run();

@@ -54,6 +54,21 @@ TEST_F(HandlerStops, ACancelAsksTheHandlerAndIsOverWhenThatHasReturned) {
   }
 }
 
+TEST_F(HandlerStops, ACancelThatComesWhenTheHandlerHasReturnedIsTooLate) {
+  threads_ = 1;
+  Gate next;
+  blocking("quick", [](Attempt&) -> HandlerResult<> { return {}; });
+  blocking("next", [&](Attempt&) -> HandlerResult<> {
+    next.open();
+    return {};
+  });
+  const Token token = start("quick");
+  start("next");
+  next.wait();  // their one thread is done with the first; the loop has not heard of it
+  runner().kill(token);
+  EXPECT_EQ(result_of(token).outcome, ringmaster::Outcome::succeeded);
+}
+
 TEST_F(HandlerStops, WhatACancelledHandlerThrowsIsKeptAsItsLastWords) {
   wait_then([](Attempt&) -> HandlerResult<> { throw std::runtime_error("half written"); });
   const Token token = start_and_wait("thread");
