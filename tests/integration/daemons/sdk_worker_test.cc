@@ -1,6 +1,7 @@
 // Workers inside this process, in a real cluster.
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 
 #include <gmock/gmock.h>
 
@@ -32,10 +33,20 @@ class SdkWorkersInACluster : public testing::Test {
     made.slots = 4;
     return made;
   }
+  // Also to a master that has only just been started.
   Client connect() {
-    auto client = Client::connect(
-        {.addresses = {"127.0.0.1:" + cluster_.port_of("m1")}, .cluster = "test", .timeout = seconds(30)});
-    if (!client) throw std::runtime_error(client.error().message);
+    std::optional<Client> client;
+    std::string why;
+    Cluster::eventually(
+        [&] {
+          auto made =
+              Client::connect({.addresses = {"127.0.0.1:" + cluster_.port_of("m1")}, .cluster = "test"});
+          if (made) client = *std::move(made);
+          if (!made) why = made.error().message;
+          return client.has_value();
+        },
+        seconds(30));
+    if (!client) throw std::runtime_error(why);
     return *std::move(client);
   }
   static NewTask task(const std::string& kind) {
