@@ -41,7 +41,7 @@ ringmaster::Result<> HandlerDaemon::open(Registry::Joined joined) {
   LOG(INFO) << "worker " << settings_.node_id << " listens on " << links_->bound_address() << ", "
             << settings_.slots << " slots";
   node_->start(*links_, address_, [this, joined = std::move(joined)](ringmaster::Result<> result) mutable {
-    if (!result) end(result);
+    if (!result && !draining_) end(result);
     joined(std::move(result));
   });
   return {};
@@ -59,6 +59,7 @@ void HandlerDaemon::make_node() {
   worker.weight = settings_.weight;
   worker.version = RINGMASTER_VERSION;
   worker.report_redials = settings_.report_redials;
+  worker.bound = [this](const std::string& store_id) { links_->set_store_id(store_id); };
   worker.read_log = refuse_log;
   node_ = std::make_unique<WorkerNode>(loop_, *registry_, *spool_, *runner_, worker);
 
