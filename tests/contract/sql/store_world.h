@@ -86,7 +86,9 @@ class Master {
       : Master(world, world.make_store(), incarnation, std::move(node)) {}
   Master(StoreWorld& world, std::unique_ptr<TaskStore> store, std::int64_t incarnation,
          std::string node = "m1")
-      : world_(world), store_(std::move(store)), self_{std::move(node), {incarnation}, "r:1", "h:1", "1.0", "test"} {}
+      : world_(world),
+        store_(std::move(store)),
+        self_{std::move(node), {incarnation}, "r:1", "h:1", "1.0", "test"} {}
 
   TaskStore& store() { return *store_; }
   Incarnation incarnation() const { return self_.incarnation; }
