@@ -117,7 +117,9 @@ Result<> CtlSettings::load_profile(const Environment& environment) {
     const std::string variable = Settings::variable_of(value.name);
     const std::string set = read(environment, variable.c_str());
     if (profile_flag_.empty() || set.empty() || set == value.text) continue;
-    overruled_.push_back(variable + "=" + set + " overrules " + value.name + " of profile " + profile_.text);
+    std::string line = variable;
+    line.append("=").append(set).append(" overrules ").append(value.name).append(" of profile ");
+    overruled_.push_back(line + profile_.text);
   }
   return {};
 }

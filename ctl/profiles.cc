@@ -155,6 +155,7 @@ const Profile* Profiles::find(std::string_view name) const {
 
 std::vector<std::string> Profiles::names() const {
   std::vector<std::string> names;
+  names.reserve(profiles_.size());
   for (const Profile& profile : profiles_) names.push_back(profile.name);
   return names;
 }

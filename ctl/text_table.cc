@@ -110,6 +110,7 @@ TextTable::Layout TextTable::layout(std::optional<std::size_t> width,
 std::string TextTable::lines(const Layout& layout, bool colour, bool titles) const {
   std::string out;
   std::vector<Cell> head;
+  head.reserve(columns_.size());
   for (const Column& column : columns_) head.push_back({column.title, Tone::faint});
   if (titles) out += line(head, layout, colour);
   for (const auto& row : rows_) out += line(row, layout, colour);

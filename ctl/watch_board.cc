@@ -92,6 +92,7 @@ std::string WatchBoard::counts(const TextStyle& style) const {
 
 std::string WatchBoard::draw(WallTime now, const TextStyle& style, std::size_t rows) const {
   std::vector<const TaskView*> shown;
+  shown.reserve(tasks_.size());
   for (const auto& [id, view] : tasks_) shown.push_back(&view);
   constexpr std::size_t kFrame = 3;  // counts, titles, what is left out
   const std::size_t room = rows > kFrame ? rows - kFrame : 1;
