@@ -67,8 +67,7 @@ class AttemptCgroups {
   AttemptCgroups(const AttemptCgroups&) = delete;
   AttemptCgroups& operator=(const AttemptCgroups&) = delete;
 
-  // Null: this worker has none, or none that can hold these limits is needed. Errors: unavailable, with the
-  // limit that cannot be set.
+  // Null: this worker has none for it. Errors: unavailable, with the limit that cannot be set.
   Result<std::unique_ptr<AttemptCgroup>> make(std::uint64_t id, const AttemptLimits& limits);
   // All attempts at once.
   void kill() const;
