@@ -279,6 +279,18 @@ Result<> AttemptCgroups::add(AttemptCgroup& cgroup, const std::string& base, con
   return {};
 }
 
+std::string AttemptCgroups::describe() const {
+  std::string all;
+  const auto add = [&](bool does, const char* what) {
+    if (does) all += (all.empty() ? "" : ", ") + std::string(what);
+  };
+  add(!bases_.unified.empty(), "kill");
+  add(unified_holds_.memory || !bases_.memory.empty(), "memory");
+  add(unified_holds_.cpu || !bases_.cpu.empty(), "cpu");
+  add(unified_holds_.processes || !bases_.pids.empty(), "processes");
+  return all.empty() ? "nothing" : all;
+}
+
 void AttemptCgroups::kill() const {
   if (!bases_.unified.empty()) write_file(bases_.unified + "/cgroup.kill", "1");
 }

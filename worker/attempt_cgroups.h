@@ -19,6 +19,7 @@ namespace ringmaster {
 struct CgroupRoots {
   std::string unified;
   std::string memory, cpu, pids;  // of version 1
+  bool operator==(const CgroupRoots&) const = default;
 };
 
 // Where a process with these two files in /proc/self is: its own cgroups. Pure.
@@ -71,6 +72,8 @@ class AttemptCgroups {
   Result<std::unique_ptr<AttemptCgroup>> make(std::uint64_t id, const AttemptLimits& limits);
   // All attempts at once.
   void kill() const;
+  // What they do on this machine, for a person: `kill, memory, processes`; `nothing`.
+  std::string describe() const;
 
  private:
   Result<> add(AttemptCgroup& cgroup, const std::string& base, const std::string& name) const;

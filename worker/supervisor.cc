@@ -99,6 +99,7 @@ int supervise(int socket, int lock, const std::string& mark, const CgroupRoots& 
     return 1;
   }
   AttemptCgroups cgroups(roots, mark.substr(mark.find('=') + 1, mark.size() - mark.find('=') - 2));
+  if (roots != CgroupRoots{}) report("cgroups of attempts are for: " + cgroups.describe());
   SupervisorProcess process(socket, mark + std::to_string(::getpid()) + "/", open_files, cgroups);
   const bool all_dead = process.run();
   if (!all_dead) report("an attempt outlived SIGKILL");

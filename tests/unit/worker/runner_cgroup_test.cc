@@ -77,6 +77,18 @@ class CgroupTest : public testing::Test {
   std::optional<RunnerWorld> world_;
 };
 
+TEST_F(CgroupTest, SayWhatTheyDoOnThisMachine) {
+  std::string wanted = "kill";
+  if (has(roots_.memory)) wanted += ", memory";
+  if (has(roots_.cpu)) wanted += ", cpu";
+  if (has(roots_.pids)) wanted += ", processes";
+  const auto name = "test-" + std::to_string(::getpid());
+  if (!roots_.memory.empty()) {  // elsewhere the unified ones may hold limits, too
+    EXPECT_EQ(AttemptCgroups(roots_, name).describe(), wanted);
+  }
+  EXPECT_EQ(AttemptCgroups({}, name).describe(), "nothing");
+}
+
 TEST_F(CgroupTest, WhoUsesUpItsMemoryIsToldSo) {
   if (!has(roots_.memory)) GTEST_SKIP() << "no memory controller";
   const auto result = run(R"({"memory":"16MiB"})", "a=x; while :; do a=$a$a; done");
