@@ -274,7 +274,7 @@ std::expected<HttpCall, HttpProblem> call_of(const HttpRoute& route, std::string
 }
 
 HttpReply reply_to(const HttpRoute& route, const HttpCall& call, const Result<ApiReply>& answer) {
-  if (!answer) return reply_of(problem_of(answer.error(), route.repeatable() || !call.key.empty()));
+  if (!answer) return reply_of(problem_of(answer.error(), route.repeatable() || call.keyed));
   if (answer->index() != call.request.index()) {
     return reply_of(http_problem(500, "The service answered another question."));
   }

@@ -24,8 +24,9 @@ struct HttpCall {
   ApiRequest request;
   bool single = false;  // submit_tasks: the body was one object, so the answer is one id
   TaskId id{};          // the task that it is about, where the route has one
-  // Submissions: the first task's idempotency key and its namespace; empty: without, and not to be repeated.
+  // Submissions: the first task's idempotency key and its namespace, which name it while it is in flight.
   std::string key;
+  bool keyed = false;  // all its tasks have keys: it may be repeated
   // submit_batch: where in the body the tasks of the request stood, and the items that could not be read.
   std::vector<std::size_t> places;
   std::vector<SubmitReply::Refusal> refused;

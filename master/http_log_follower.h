@@ -7,6 +7,7 @@
 // Destroying it ends it without a word.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,8 +20,10 @@
 namespace ringmaster {
 
 struct LogFollowOptions {
-  Duration poll = std::chrono::milliseconds(250);  // while there is nothing new
-  Duration patience = std::chrono::seconds(60);    // for an attempt to start, or its worker to come back
+  // While there is nothing new: at first, and at most, since each look costs the database one.
+  Duration poll = std::chrono::milliseconds(250), longest_poll = std::chrono::seconds(2);
+  Duration answer_timeout = std::chrono::seconds(30);
+  Duration patience = std::chrono::seconds(60);  // for an attempt to start, or its worker to come back
   Duration write_timeout = std::chrono::seconds(30);
   Duration longest = std::chrono::hours(6);
 };
@@ -32,14 +35,16 @@ class HttpLogFollower {
     std::function<void(const Error&)> refused;         // nothing was sent
     std::function<void(bool whole)> over;              // false: the connection must end
   };
-  HttpLogFollower(Loop& loop, ApiService& service, boost::asio::ip::tcp::socket& socket, LogRequest request,
-                  LogFollowOptions options, Hooks hooks);
+  // `owner` has the socket: a write that is under way keeps it.
+  HttpLogFollower(Loop& loop, ApiService& service, boost::asio::ip::tcp::socket& socket,
+                  std::weak_ptr<void> owner, LogRequest request, LogFollowOptions options, Hooks hooks);
 
   void start() { ask(); }
 
  private:
   void ask();
-  void on_answer(const Result<ApiReply>& answer);
+  void on_answer(std::uint64_t question, const Result<ApiReply>& answer);
+  void look_later();
   void on_error(const Error& error);
   void write(LogReply piece);
   void written(bool over, bool more);
@@ -51,11 +56,14 @@ class HttpLogFollower {
   Loop& loop_;
   ApiService& service_;
   boost::asio::ip::tcp::socket& socket_;
+  const std::weak_ptr<void> owner_;
   LogRequest request_;
   const LogFollowOptions options_;
   Hooks hooks_;
   bool begun_ = false;  // the header is sent
   MonoTime began_, heard_at_;
+  Duration pause_;              // before the next look
+  std::uint64_t question_ = 0;  // the last one; answers to others come too late
   Timer timer_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };

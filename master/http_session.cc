@@ -300,7 +300,7 @@ void HttpSession::follow() {
   };
   hooks.refused = [this](const Error& error) { on_answer(number_, std::unexpected(error)); };
   hooks.over = [this](bool whole) { on_followed(whole); };
-  follower_ = std::make_unique<HttpLogFollower>(edge_->loop, edge_->service, socket_,
+  follower_ = std::make_unique<HttpLogFollower>(edge_->loop, edge_->service, socket_, weak_from_this(),
                                                 std::get<LogRequest>(call_.request), edge_->options.follow,
                                                 std::move(hooks));
   follower_->start();

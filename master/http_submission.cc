@@ -1,5 +1,6 @@
 #include "master/http_submission.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -84,7 +85,7 @@ std::expected<HttpCall, HttpProblem> read_submission(std::string_view body, std:
       if (auto given = give_key(std::string(key), *task); !given)
         return std::unexpected(problem_of(given.error(), false));
     }
-    HttpCall call{.single = true, .key = name_of(*task)};
+    HttpCall call{.single = true, .key = name_of(*task), .keyed = !task->idempotency_key.empty()};
     call.request = SubmitRequest{{std::move(*task)}};
     return call;
   }
@@ -105,6 +106,7 @@ std::expected<HttpCall, HttpProblem> read_submission(std::string_view body, std:
     request.tasks.push_back(std::move(*task));
   }
   HttpCall call{.key = name_of(request.tasks.front())};
+  call.keyed = !call.key.empty();  // all, or none
   call.request = std::move(request);
   return call;
 }
@@ -140,6 +142,8 @@ std::expected<HttpCall, HttpProblem> read_batch(std::string_view body, std::stri
     call.places.push_back(i);
   }
   if (!request.tasks.empty()) call.key = name_of(request.tasks.front());
+  const auto has_key = [](const NewTask& task) { return !task.idempotency_key.empty(); };
+  call.keyed = std::ranges::all_of(request.tasks, has_key);
   call.request = std::move(request);
   return call;
 }
@@ -152,7 +156,7 @@ HttpReply outcomes(const SubmitReply& answer, const HttpCall& call) {
   for (std::size_t i = 0; i < call.places.size(); ++i)
     items[call.places[i]] = json::object{{"id", to_string(answer.ids[i])}};
   for (const auto& [index, error] : errors)
-    items[index] = json::object{{"error", error_of(*error, !call.key.empty())}};
+    items[index] = json::object{{"error", error_of(*error, call.keyed)}};
   return json_reply(json::object{
       {"accepted", items.size() - errors.size()}, {"refused", errors.size()}, {"items", std::move(items)}});
 }

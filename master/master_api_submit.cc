@@ -29,7 +29,8 @@ class EachGather {
       committed_ = true;
     } else {
       for (const std::size_t place : places) refuse(place, answer.error());
-      failed_ = answer.error();
+      // What may have happened outweighs what has not.
+      if (!failed_ || answer.error().code == ErrorCode::unknown_outcome) failed_ = answer.error();
     }
     close_part();
   }

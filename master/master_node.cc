@@ -396,8 +396,11 @@ void MasterNode::watch_members() {
                   }));
 }
 
+// A channel of ours takes that of another one of our name down: none before we may act under it, but to that
+// one.
 void MasterNode::update_dials() {
-  std::map<std::string, std::string> wanted = core_.wanted_links();
+  std::map<std::string, std::string> wanted;
+  if (namesake_.admitted()) wanted = core_.wanted_links();
   for (const auto& [id, address] : dialled_) {
     if (!wanted.contains(id)) links_->undial(Role::worker, id);
   }
@@ -409,7 +412,7 @@ void MasterNode::update_dials() {
   // Every master dials every other: whoever is refused knows it at first hand. They end with one channel.
   std::map<std::string, std::string> masters;
   for (const MasterView& member : members_) {
-    if (!member.self) masters.emplace(member.id, member.rpc_address);
+    if (!member.self && namesake_.admitted()) masters.emplace(member.id, member.rpc_address);
   }
   if (const auto& address = namesake_.stands_at()) masters.emplace(options_.self.node_id, *address);
   for (const auto& [id, address] : masters) {

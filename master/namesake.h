@@ -29,6 +29,8 @@ class Namesake {
   // Nobody listens where it stands.
   void on_refused() { refused_at_ = stands_at_; }
 
+  // False: another one may act under our name, or we have not seen whether.
+  bool admitted() const { return admitted_; }
   // Where the one in our way is to be dialled; none: nobody is.
   const std::optional<std::string>& stands_at() const { return stands_at_; }
 

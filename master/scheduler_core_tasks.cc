@@ -180,7 +180,8 @@ void SchedulerCore::finish_attempt(Entry& entry, AttemptResult result, std::stri
                                // speed
       const auto from = workers_.find(worker);
       const bool leaving = from == workers_.end() || from->second->draining || from->second->link == 0;
-      const Duration delay = leaving ? Duration{0} : row.task.retry.backoff;
+      const Duration delay =
+          leaving ? Duration{0} : std::max<Duration>(row.task.retry.backoff, std::chrono::seconds(1));
       return retry_task(entry, std::move(result), std::move(worker), delay, now);
     }
     case Outcome::cancelled:  // its worker gave it up while shutting down; nobody asked to cancel the task

@@ -40,6 +40,14 @@ std::unexpected<Error> unavailable(std::string message) {
   return fail(ErrorCode::unavailable, std::move(message));
 }
 
+// The major version that made this directory; empty: it is not made yet.
+std::string version_of(const std::string& data) {
+  std::ifstream file(data + "/PG_VERSION");
+  std::string version;
+  std::getline(file, version);
+  return version;
+}
+
 // /usr/lib/postgresql/<version>/bin, the newest; empty: none.
 std::string newest_binaries() {
   std::string best;
@@ -71,9 +79,14 @@ Result<std::optional<User>> server_user() {
 Result<> make_own_directory(const std::string& path, const std::optional<User>& user) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
     return unavailable(path + ": cannot be made: " + std::strerror(errno));
-  if (user && ::chown(path.c_str(), user->uid, user->gid) != 0)
-    return unavailable(path + ": cannot be given to the user postgres: " + std::strerror(errno));
-  return {};
+  // What lies in a directory of that user may be a link that it made.
+  const int directory = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (directory < 0) return unavailable(path + ": is no directory of ours: " + std::strerror(errno));
+  const bool given = !user || ::fchown(directory, user->uid, user->gid) == 0;
+  const int error = errno;
+  ::close(directory);
+  if (given) return {};
+  return unavailable(path + ": cannot be given to the user postgres: " + std::strerror(error));
 }
 
 // Forks and runs it, its output appended to `log`; dies with this process.
@@ -125,10 +138,10 @@ pid_t pid_in(const std::string& data) {
   pid_t pid = 0;
   file >> pid;
   if (!file || pid <= 0 || !is_alive(pid)) return 0;
-  std::ifstream name("/proc/" + std::to_string(pid) + "/comm");
-  std::string comm;
-  std::getline(name, comm);
-  return comm == "postgres" ? pid : 0;
+  // A server lives in its directory; numbers come back after a restart of the machine.
+  std::error_code error;
+  const bool its = fs::equivalent("/proc/" + std::to_string(pid) + "/cwd", data, error);
+  return its && !error ? pid : 0;
 }
 
 }  // namespace
@@ -169,7 +182,15 @@ Result<> PrivatePostgres::start() {
 }
 
 Result<> PrivatePostgres::prepare() {
-  if (options_.binaries.empty()) options_.binaries = newest_binaries();
+  // Another major version could not read what there is.
+  const std::string version = version_of(data());
+  if (options_.binaries.empty())
+    options_.binaries = version.empty() ? newest_binaries() : "/usr/lib/postgresql/" + version + "/bin";
+  if (!version.empty() && ::access(program("postgres").c_str(), X_OK) != 0) {
+    return unavailable("PostgreSQL " + version + ", which made " + data() + ", is not in " +
+                       options_.binaries +
+                       ": install it, or name the folder of its programs with --postgres-binaries");
+  }
   if (options_.binaries.empty() || ::access(program("postgres").c_str(), X_OK) != 0) {
     return unavailable(
         "PostgreSQL 15 or later is not installed here (looked in /usr/lib/postgresql/*/bin): install it, on "
@@ -234,7 +255,7 @@ Result<> PrivatePostgres::launch() {
 }
 
 Result<> PrivatePostgres::wait_until_ready() {
-  const MonoTime deadline = loop_.now() + options_.start_timeout;
+  MonoTime deadline = loop_.now() + options_.start_timeout;
   while (true) {
     const auto migrated = migrate(conninfo());
     if (migrated) return {};
@@ -242,6 +263,10 @@ Result<> PrivatePostgres::wait_until_ready() {
     if (::waitpid(pid_, nullptr, WNOHANG) == pid_) {
       pid_ = 0;
       return unavailable(complaint("PostgreSQL does not start"));
+    }
+    // After a crash it may have much to read again, and says so.
+    if (migrated.error().message.contains("the database system is")) {
+      deadline = loop_.now() + options_.start_timeout;
     }
     if (loop_.now() > deadline) return unavailable(complaint("PostgreSQL does not answer"));
     ::poll(nullptr, 0, 20);
@@ -268,8 +293,12 @@ void PrivatePostgres::relaunch() {
 }
 
 std::string PrivatePostgres::complaint(const std::string& what) const {
-  std::ifstream file(options_.directory + "/start.log");
-  std::string log{std::istreambuf_iterator<char>(file), {}};
+  const std::string path = options_.directory + "/start.log";
+  std::string log;
+  if (!fs::is_symlink(path)) {
+    std::ifstream file(path);
+    log.assign(std::istreambuf_iterator<char>(file), {});
+  }
   if (log.size() > kLogTail) log.erase(0, log.size() - kLogTail);
   return what + " (more in " + options_.directory + "/log)" + (log.empty() ? "" : ":\n" + log);
 }

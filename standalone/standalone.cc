@@ -54,7 +54,8 @@ Standalone::Standalone(AsioLoop& loop, StandaloneSettings settings, Supervisor s
       ended_(std::move(ended)),
       postgres_(loop, {.directory = settings_.data + "/postgres", .binaries = settings_.binaries}),
       master_(
-          loop, settings_.master, [this] { return std::make_unique<MemoryRegistry>(loop_, hub_); }, ended_),
+          loop, settings_.master, [this] { return std::make_unique<MemoryRegistry>(loop_, hub_); },
+          [this](int code) { ended_(code != 0 ? code : worker_code_); }),
       worker_(std::make_unique<WorkerDaemon>(loop, settings_.worker, std::move(supervisor),
                                              std::make_unique<MemoryRegistry>(loop, hub_),
                                              [this](int code) { worker_ended(code); })) {}
@@ -67,7 +68,7 @@ Result<> Standalone::start() {
 
 void Standalone::stop() {
   if (!std::exchange(stopping_, true)) return worker_->stop();
-  worker_ ? worker_->stop() : master_.stop();
+  ended_(1);  // at once: what runs is killed, and its results wait in the spool
 }
 
 // Posted: it may be the worker that calls.
@@ -75,6 +76,7 @@ void Standalone::worker_ended(int code) {
   worker_code_ = code;
   loop_.post([this] {
     if (!stopping_) return ended_(worker_code_);
+    if (!worker_) return;
     worker_.reset();
     master_.stop();
   });

@@ -142,6 +142,7 @@ void WorkerDaemon::drain() {
   });
   node_->drain([this] {
     LOG(INFO) << "drained";
+    deadline_.stop();
     links_->shutdown([this] { ended_(0); });
   });
 }

@@ -27,8 +27,8 @@ class Witness {
   // A client was told that its cancel is committed: no further attempt of the task is made.
   void cancel_promised(TaskId id);
   void ended(const Token& token, const std::string& worker, Incarnation incarnation);
-  // That run had no effect, it says: it does not count as one of its task's.
-  void gave_back(const Token& token) { --runs_of_[token.task]; }
+  // That run had no effect, it says: the task may run again, even if at most once.
+  void gave_back(const Token& token) { ++gave_back_[token.task]; }
   void worker_died(const std::string& worker, Incarnation incarnation);
   // This life of a worker is told the epochs that its predecessors were told: nothing that it hears may begin
   // under a lower one.
@@ -69,7 +69,7 @@ class Witness {
   std::map<std::string, TaskId> keys_;  // idempotency keys, and what clients were told of them
   std::map<TaskId, std::vector<Run>> running_;
   std::set<std::tuple<TaskId, Epoch, Attempt>> begun_;
-  std::map<TaskId, int> runs_of_;
+  std::map<TaskId, int> runs_of_, gave_back_;
   std::map<Incarnation, std::vector<ShardEpoch>> told_;  // to a worker's former lives
   std::map<TaskId, End> ends_;
   std::map<TaskId, Attempt> cancels_;  // with the attempt that the task had then

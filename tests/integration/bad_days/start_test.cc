@@ -55,6 +55,7 @@ TEST_F(BadStart, AnotherClustersDatabaseIsRefused) {
       "1, the database belongs to cluster test, this master to other: give each cluster a database of its "
       "own, or mend the setting `cluster`");
   EXPECT_THAT(cluster_.log_of("m1"), ::testing::Not(HasSubstr("fenced")));
+  EXPECT_THAT(cluster_.log_of("m1"), ::testing::Not(HasSubstr("channel to worker w1 is down")));
 }
 
 TEST_F(BadStart, AMasterWithoutItsDatabaseSaysSoAndServesOnceItIsThere) {
@@ -96,7 +97,8 @@ TEST_F(BadStart, WithoutZooKeeperDaemonsSaySoWaitAndEndInOrder) {
 
 TEST_F(BadStart, ASecondMasterWithTheSameIdWaitsForTheFirstAndFencesNobody) {
   cluster_.start_master("m1");
-  cluster_.wait_for(1, 0);
+  cluster_.start_worker("w1");
+  cluster_.wait_for(1, 1);
   const auto twin = start("twin", with_database({"--node-id", "m1", "--listen", "127.0.0.1:0"}));
   EXPECT_TRUE(
       says("twin", "another master with node_id m1 serves at 127.0.0.1:" + cluster_.port_of("m1") +

@@ -56,6 +56,25 @@ TEST_F(HttpLogs, AnAttemptThatDoesNotStartIsNotWaitedForForEver) {
   EXPECT_THAT(answer.body, testing::HasSubstr("it has not started"));
 }
 
+TEST_F(HttpLogs, AnAnswerThatNeverComesIsGivenUp) {
+  options_.follow.answer_timeout = std::chrono::milliseconds(20);
+  start();
+  const HttpAnswer answer = connect().get(kLog + "?follow=true");
+  EXPECT_EQ(answer.status, 504U);
+  EXPECT_GT(service_.asked(), 1U) << "it is asked again for a while";
+}
+
+TEST_F(HttpLogs, AStopInTheMiddleOfAPieceEndsTheStream) {
+  start();
+  HttpTestClient client = connect();
+  client.send("GET " + kLog + "?follow=true HTTP/1.1\r\nHost: test\r\n\r\n");
+  // More than the socket takes while nobody reads.
+  answer_later(service_.take_open(), piece(std::string(20'000'000, 'x'), 20'000'000));
+  on_loop([&] { server_->stop(); });
+  on_loop([] {});
+  EXPECT_EQ(client.read().status, 0U);
+}
+
 TEST_F(HttpLogs, AStreamThatBreaksHasNoLastChunk) {
   service_.answer_next(piece("one\n", 4));
   service_.answer_next(fail(ErrorCode::not_found, "the log is gone"));

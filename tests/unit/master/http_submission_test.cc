@@ -56,6 +56,17 @@ TEST_F(HttpServerTest, ABatchThatIsNoArrayIsRefusedAsAWhole) {
   EXPECT_THAT(answer.body, HasSubstr("The body is an array of tasks."));
 }
 
+TEST_F(HttpServerTest, ABatchMayBeRepeatedOnlyIfAllOfItHasKeys) {
+  start();
+  HttpTestClient client = connect();
+  for (const auto& [body, repeatable] : {std::pair{R"([{"idempotency_key": "a"}, {}])", false},
+                                         {R"([{"idempotency_key": "a"}, {"idempotency_key": "b"}])", true}}) {
+    service_.answer_next(fail(ErrorCode::unknown_outcome, "it may have happened"));
+    const HttpAnswer answer = client.ask("POST", "/v1/tasks:batch", body, kJson);
+    EXPECT_EQ(answer.json().at("retryable"), repeatable) << body;
+  }
+}
+
 TEST_F(HttpServerTest, TheHeadersKeyOfABatchCountsPositions) {
   service_.answer_next(SubmitReply{{TaskId{256}}});
   start();
