@@ -56,6 +56,8 @@ void HttpLogFollower::on_answer(std::uint64_t question, const Result<ApiReply>& 
   if (!answer) return on_error(answer.error());
   heard_at_ = loop_.now();
   LogReply piece = std::get<LogReply>(*answer);
+  // Amid a stream nothing can say that bytes are missing, but its end can: the next one's header does.
+  if (begun_ && piece.next - piece.bytes.size() != request_.offset) return finish(false);
   request_.attempt = piece.attempt;  // this one, whatever runs afterwards
   request_.offset = piece.next;
   if (!piece.bytes.empty()) pause_ = options_.poll;
