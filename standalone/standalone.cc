@@ -63,7 +63,10 @@ Standalone::Standalone(AsioLoop& loop, StandaloneSettings settings, Supervisor s
 Result<> Standalone::start() {
   if (auto started = postgres_.start(); !started) return started;
   if (auto started = master_.start(); !started) return started;
-  return worker_->start();
+  if (auto started = worker_->start(); !started) return started;
+  LOG(INFO) << "everything is kept in " << settings_.data << "; HTTP: http://" << master_.http_address()
+            << "/v1/tasks";
+  return {};
 }
 
 void Standalone::stop() {
