@@ -33,7 +33,7 @@ Result<> ServeCommand::load(Settings& into) const {
   return into.load_environment([](const char* name) -> const char* { return std::getenv(name); });
 }
 
-Result<Settings> ServeCommand::reload() {
+Result<Settings> ServeCommand::read_again() const {
   Settings again(settings_.declared());
   for (const auto& [name, value] : flags_) {
     if (auto taken = again.set_flag(name, value); !taken) return std::unexpected(taken.error());
@@ -50,6 +50,10 @@ Result<Settings> ServeCommand::reload() {
     }
   }
   return again;
+}
+
+void ServeCommand::refuse_reload(const Error& error) {
+  LOG(ERROR) << "not reloaded: " << error.message;
 }
 
 void ServeCommand::print() const {

@@ -23,14 +23,21 @@ class ServeCommand {
 
   // After parsing: the flags, the file, the environment. Errors: invalid_argument.
   Result<> load();
-  // The same sources, read again: what they say now. Logs each change, and which of them need a restart.
-  // Errors: invalid_argument; nothing has changed then.
-  Result<Settings> reload();
+  // The same sources, read again: gives `apply` what `read` makes of them. Logs each change, and which of
+  // them need a restart; a mistake is logged, and changes nothing.
+  template <class Read, class Apply>
+  void reload(Read read, Apply apply) {
+    const auto again = read_again();
+    const auto settings = again ? read(*again) : std::unexpected(again.error());
+    settings ? apply(*settings) : refuse_reload(settings.error());
+  }
   bool check_only() const { return check_config_; }
   void print() const;  // each effective value and its origin, on stdout
 
  private:
   Result<> load(Settings& into) const;
+  Result<Settings> read_again() const;
+  static void refuse_reload(const Error& error);
 
   Settings& settings_;
   CLI::App* command_ = nullptr;

@@ -5,7 +5,6 @@
 #include <string>
 
 #include <CLI/CLI.hpp>
-#include <glog/logging.h>
 
 #include "base/serve_command.h"
 #include "master/master_daemon.h"
@@ -35,14 +34,10 @@ int serve(const char* argv0, const MasterSettings& settings, ServeCommand& comma
   MasterDaemon daemon(frame.loop(), settings, registry, frame.ended());
   if (auto started = daemon.start(); !started) return complain(started.error(), kFailure);
   return frame.run(daemon, [&] {
-    const auto again = command.reload();
-    const auto read = again ? read_master_settings(*again) : std::unexpected(again.error());
-    if (!read) {
-      LOG(ERROR) << "not reloaded: " << read.error().message;
-      return;
-    }
-    set_log_level(read->log_level);
-    daemon.reload(*read);
+    command.reload(read_master_settings, [&](const auto& again) {
+      set_log_level(again.log_level);
+      daemon.reload(again);
+    });
   });
 }
 

@@ -108,14 +108,10 @@ int run_standalone(const char* argv0, ServeCommand& command, const Settings& set
   Standalone daemon(frame.loop(), *std::move(read), *std::move(supervisor), frame.ended());
   if (auto started = daemon.start(); !started) return complain(started.error(), kFailure);
   return frame.run(daemon, [&] {
-    const auto again = command.reload();
-    const auto changed = again ? read_standalone_settings(*again) : std::unexpected(again.error());
-    if (!changed) {
-      LOG(ERROR) << "not reloaded: " << changed.error().message;
-      return;
-    }
-    set_log_level(changed->master.log_level);
-    daemon.reload(*changed);
+    command.reload(read_standalone_settings, [&](const auto& again) {
+      set_log_level(again.master.log_level);
+      daemon.reload(again);
+    });
   });
 }
 

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include <CLI/CLI.hpp>
-#include <glog/logging.h>
 
 #include "base/serve_command.h"
 #include "registry/zookeeper_registry.h"
@@ -34,14 +33,10 @@ int serve(const char* argv0, WorkerSettings settings, ServeCommand& command) {
                       frame.ended());
   if (auto started = daemon.start(); !started) return complain(started.error(), kFailure);
   return frame.run(daemon, [&] {
-    const auto again = command.reload();
-    const auto read = again ? read_worker_settings(*again) : std::unexpected(again.error());
-    if (!read) {
-      LOG(ERROR) << "not reloaded: " << read.error().message;
-      return;
-    }
-    set_log_level(read->log_level);
-    daemon.reload(*read);
+    command.reload(read_worker_settings, [&](const auto& again) {
+      set_log_level(again.log_level);
+      daemon.reload(again);
+    });
   });
 }
 
