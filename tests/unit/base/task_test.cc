@@ -26,8 +26,10 @@ TEST(Progress, IsBoundedWhateverAnAttemptWrites) {
   EXPECT_EQ(fraction(0.4), 0.4);
   EXPECT_EQ(fraction(40), 1);
   Progress told;
-  told.message = std::string(255, 'x') + "\xC3\xA4";
-  EXPECT_EQ(bounded(told).message, std::string(255, 'x')) << "no half of a character";
+  const std::string most(kMaxProgressMessage - 1, 'x');
+  told.message = most;
+  told.message.append("\xC3\xA4");
+  EXPECT_EQ(bounded(told).message, most) << "no half of a character";
   told.message = "\xFF";
   EXPECT_EQ(bounded(told).message, "\xEF\xBF\xBD");
 }
