@@ -1,11 +1,13 @@
 #include "worker/account.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace ringmaster {
@@ -73,18 +75,50 @@ Result<Account> look_up_account(const std::string& name) {
   return account;
 }
 
-Result<std::optional<Account>> choose_account(const RunAsRules& rules, const std::string& run_as) {
-  const std::string& name = run_as.empty() ? rules.default_user : run_as;
+Accounts::Accounts(RunAsRules rules) : rules_(std::move(rules)) {
+  look_up();
+}
+
+void Accounts::look_up() {
+  auto names = rules_.allowed_users;
+  names.push_back(rules_.default_user.empty() ? own_name() : rules_.default_user);
+  for (const auto& name : names) {
+    if (name.empty()) continue;
+    auto found = look_up_account(name);
+    const bool told = found || found.error().code == ErrorCode::invalid_argument;
+    if (told || !known_.contains(name)) known_.insert_or_assign(name, std::move(found));
+  }
+}
+
+Result<std::optional<Account>> Accounts::choose(const std::string& run_as) const {
+  const std::string& name = run_as.empty() ? rules_.default_user : run_as;
   if (name.empty()) return std::nullopt;
-  const bool allowed = name == rules.default_user || std::ranges::count(rules.allowed_users, name) > 0 ||
-                       (rules.default_user.empty() && name == own_name());
-  if (!allowed)
+  const auto known = known_.find(name);
+  if (known == known_.end())
     return refuse("user " + name + " is not allowed here: allowed_users of this worker does not list it");
-  auto account = look_up_account(name);
+  const auto& account = known->second;
   if (!account) return std::unexpected(account.error());
   if (account->identity.uid != ::geteuid() && ::geteuid() != 0)
     return refuse("this worker does not run as root, so it cannot run an attempt as user " + name);
-  return *std::move(account);
+  return *account;
+}
+
+std::string missing_capabilities(std::uint64_t effective) {
+  std::string missing;
+  for (const auto& [bit, name] : {std::pair{CAP_KILL, "CAP_KILL"},
+                                  {CAP_SETGID, "CAP_SETGID"},
+                                  {CAP_SETUID, "CAP_SETUID"},
+                                  {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"}}) {
+    if ((effective >> bit & 1U) == 0) missing += (missing.empty() ? "" : ", ") + std::string(name);
+  }
+  return missing;
+}
+
+std::uint64_t effective_capabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+  if (::syscall(SYS_capget, &header, &data) != 0) return 0;
+  return data[0].effective | std::uint64_t{data[1].effective} << 32U;
 }
 
 }  // namespace ringmaster

@@ -76,7 +76,9 @@ bool has_option(const std::string& options, std::string_view name) {
 std::vector<pid_t> processes_of(const std::string& directory) {
   std::vector<pid_t> pids;
   std::istringstream in(read_file(directory + "/cgroup.procs"));
-  for (pid_t pid = 0; in >> pid;) pids.push_back(pid);
+  for (pid_t pid = 0; in >> pid;) {
+    if (pid > 0) pids.push_back(pid);  // 0: of a PID namespace outside this one
+  }
   return pids;
 }
 
@@ -90,10 +92,7 @@ void clear(const std::string& base) {
       if (entry.is_directory(error) && ::rmdir(entry.path().c_str()) != 0) left.push_back(entry.path());
     }
     if (left.empty() || read_mono_clock() >= end) return;
-    for (const auto& directory : left) {
-      if (write_file(directory + "/cgroup.kill", "1") == 0) continue;
-      for (const pid_t pid : processes_of(directory)) ::kill(pid, SIGKILL);
-    }
+    for (const auto& directory : left) kill_cgroup(directory);
     const timespec pause{0, 2'000'000};
     ::nanosleep(&pause, nullptr);
   }
@@ -190,6 +189,11 @@ Result<CgroupRoots> find_cgroup_roots(const std::string& setting) {
   return CgroupRoots{setting, {}, {}, {}};
 }
 
+void kill_cgroup(const std::string& directory) {
+  if (write_file(directory + "/cgroup.kill", "1") == 0) return;
+  for (const pid_t pid : processes_of(directory)) ::kill(pid, SIGKILL);
+}
+
 AttemptCgroup::~AttemptCgroup() {
   close_entries();
   for (const auto& directory : directories_) ::rmdir(directory.c_str());
@@ -201,7 +205,7 @@ void AttemptCgroup::close_entries() {
 }
 
 void AttemptCgroup::kill() const {
-  if (!unified_.empty()) write_file(unified_ + "/cgroup.kill", "1");
+  if (!unified_.empty()) kill_cgroup(unified_);
 }
 
 bool AttemptCgroup::empty() const {
@@ -292,7 +296,11 @@ std::string AttemptCgroups::describe() const {
 }
 
 void AttemptCgroups::kill() const {
-  if (!bases_.unified.empty()) write_file(bases_.unified + "/cgroup.kill", "1");
+  if (bases_.unified.empty() || write_file(bases_.unified + "/cgroup.kill", "1") == 0) return;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(bases_.unified, error)) {
+    if (entry.is_directory(error)) kill_cgroup(entry.path());
+  }
 }
 
 }  // namespace ringmaster

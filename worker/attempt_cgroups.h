@@ -29,6 +29,10 @@ CgroupRoots own_cgroups(std::string_view cgroup, std::string_view mountinfo);
 // version 2 without processes. Errors: invalid_argument, with what to do.
 Result<CgroupRoots> find_cgroup_roots(const std::string& setting);
 
+// SIGKILL to all in this cgroup of version 2. Before Linux 5.14, which has no cgroup.kill, what forks
+// meanwhile may escape: to be repeated until it is empty.
+void kill_cgroup(const std::string& directory);
+
 // One attempt's. The destructor removes what is empty; the rest stays for AttemptCgroups.
 class AttemptCgroup {
  public:
@@ -41,7 +45,7 @@ class AttemptCgroup {
   const std::vector<int>& entries() const { return entries_; }
   void close_entries();
 
-  // SIGKILL to all that is in it, also to what forks meanwhile. Nothing happens without a unified one.
+  // SIGKILL to all that is in it. Nothing happens without a unified one.
   void kill() const;
   bool empty() const;
   // The kernel has killed a process of it because its memory was used up.

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -54,12 +56,18 @@ std::unexpected<Error> cannot_read(const std::string& path, int error) {
   return fail(ErrorCode::unavailable, "cannot read " + path + ": " + std::strerror(error));
 }
 
-// `task_…` of `task_….<attempt>.log`; none: it is another file.
-std::optional<TaskId> task_of(const std::string& path) {
+// Whose `task_….<attempt>.log` it is; none: it is another file.
+std::optional<std::pair<TaskId, Attempt>> owner_of(const std::string& path) {
   if (!path.ends_with(kLogEnding) && !path.ends_with(kRotatedEnding)) return std::nullopt;
   const auto name = std::string_view(path).substr(path.rfind('/') + 1);
-  const auto task = parse_task_id(name.substr(0, name.find('.')));
-  return task ? std::optional(*task) : std::nullopt;
+  const auto dot = std::min(name.find('.'), name.size() - 1);
+  const auto task = parse_task_id(name.substr(0, dot));
+  Attempt attempt = 0;
+  const auto [end, error] = std::from_chars(name.data() + dot + 1, name.data() + name.size(), attempt);
+  if (!task || error != std::errc() ||
+      !std::string_view(end, name.data() + name.size()).starts_with(kLogEnding))
+    return std::nullopt;
+  return std::pair(*task, attempt);
 }
 
 }  // namespace
@@ -114,17 +122,17 @@ bool AttemptLogs::remove_some(const Bounds& bounds, std::size_t count) {
 }
 
 void AttemptLogs::look_at(const std::string& path, const Bounds& bounds) {
-  const auto task = task_of(path);
+  const auto owner = owner_of(path);
   struct stat status{};
-  if (!task || ::lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+  if (!owner || ::lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
   const WallTime written_at = from_unix_micros(std::int64_t{status.st_mtim.tv_sec} * 1'000'000);
-  if (written_at < bounds.before && !bounds.runs(*task)) {
+  if (written_at < bounds.before && !bounds.runs(owner->first, owner->second)) {
     ::unlink(path.c_str());
     return;
   }
   if (bounds.total_bytes == 0) return;
   const auto bytes = static_cast<std::uint64_t>(status.st_blocks) * 512;  // what it takes, not what it says
-  found_.push_back({written_at, bytes, path, *task});
+  found_.push_back({written_at, bytes, path, owner->first, owner->second});
   found_bytes_ += bytes;
 }
 
@@ -132,7 +140,7 @@ void AttemptLogs::look_at(const std::string& path, const Bounds& bounds) {
 bool AttemptLogs::trim(const Bounds& bounds, std::size_t count) {
   for (; count > 0 && trimmed_ < found_.size() && found_bytes_ > bounds.total_bytes; --count) {
     const Found& oldest = found_[trimmed_++];
-    if (bounds.runs(oldest.task) || ::unlink(oldest.path.c_str()) != 0) continue;
+    if (bounds.runs(oldest.task, oldest.attempt) || ::unlink(oldest.path.c_str()) != 0) continue;
     found_bytes_ -= oldest.bytes;
   }
   if (trimmed_ < found_.size() && found_bytes_ > bounds.total_bytes) return false;

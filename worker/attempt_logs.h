@@ -22,7 +22,7 @@ class AttemptLogs {
   struct Bounds {
     WallTime before{};
     std::uint64_t total_bytes = 0;
-    std::function<bool(TaskId)> runs = [](TaskId) { return false; };
+    std::function<bool(TaskId, Attempt)> runs = [](TaskId, Attempt) { return false; };
   };
 
   explicit AttemptLogs(std::string directory) : directory_(std::move(directory)) {}
@@ -41,6 +41,7 @@ class AttemptLogs {
     std::uint64_t bytes = 0;
     std::string path;
     TaskId task;
+    Attempt attempt = 0;
   };
 
   void look_at(const std::string& path, const Bounds& bounds);

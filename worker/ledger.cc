@@ -228,6 +228,14 @@ void Ledger::drop_leased(const std::array<bool, kShardCount>& shards) {
   }
 }
 
+bool Ledger::runs(TaskId task, Attempt attempt) const {
+  const auto held = active_.find(task);
+  if (held == active_.end()) return false;
+  const Active& active = held->second;
+  return active.dispatch.token.attempt == attempt ||
+         (active.successor && active.successor->token.attempt == attempt);
+}
+
 void Ledger::started(Token token, WallTime started_at) {
   const auto held = active_.find(token.task);
   if (held == active_.end() || held->second.dispatch.token != token) return;

@@ -115,7 +115,7 @@ class Ledger {
   std::uint32_t queued() const { return static_cast<std::uint32_t>(queue_.size()) + successors_; }
   std::uint32_t running() const { return running_; }
   std::uint32_t spooled() const { return static_cast<std::uint32_t>(finished_.size()); }
-  bool runs(TaskId task) const { return active_.contains(task); }  // or waits for a slot
+  bool runs(TaskId task, Attempt attempt) const;  // or it waits for a slot, or for an older one's end
   bool holds_nothing() const { return active_.empty() && finished_.empty(); }
   // So many results are unacknowledged that no more work is taken, until half of them are.
   bool saturated() const { return saturated_; }

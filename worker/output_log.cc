@@ -54,7 +54,9 @@ OutputLog::~OutputLog() {
 
 void OutputLog::append(std::string_view bytes) {
   if (bytes.empty()) return;
-  tail_ += bytes.substr(bytes.size() - std::min(bytes.size(), kMaxOutputTail));
+  // Without a gap: a secret across one would show in two parts that nobody knows.
+  if (bytes.size() >= kMaxOutputTail) tail_.clear();
+  tail_ += bytes.substr(bytes.size() - std::min(bytes.size(), 2 * kMaxOutputTail));
   if (tail_.size() > 2 * kMaxOutputTail) tail_.erase(0, tail_.size() - kMaxOutputTail);
   if (error_ == 0 && file_ < 0) open();
   while (error_ == 0 && !bytes.empty()) {
@@ -68,7 +70,7 @@ void OutputLog::append(std::string_view bytes) {
 }
 
 std::string OutputLog::take_tail(const std::vector<std::string>& secrets) {
-  redact(tail_, secrets, true);
+  redact(tail_, secrets, Cut::begin);
   if (tail_.size() > kMaxOutputTail) tail_.erase(0, tail_.size() - kMaxOutputTail);
   return std::move(tail_);
 }

@@ -80,8 +80,8 @@ Result<std::vector<std::string>> read_secrets(const ProcessSpec& spec, const std
 }  // namespace
 
 Result<StartOrder> make_start_order(const Dispatch& attempt, ProcessSpec spec, const ProcessRules& rules,
-                                    const std::string& log_dir) {
-  const auto account = choose_account(rules.run_as, spec.run_as);
+                                    const Accounts& accounts, const std::string& log_dir) {
+  const auto account = accounts.choose(spec.run_as);
   if (!account) return std::unexpected(account.error());
   if (auto held = hold_to(rules.most, spec.limits); !held) return std::unexpected(held.error());
   auto secrets = read_secrets(spec, rules.secrets_dir);

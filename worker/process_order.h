@@ -27,8 +27,9 @@ struct ProcessRules {
   std::string secrets_dir;  // see secret_store.h
 };
 
-// Without an id. Errors: invalid_argument: it can never run on this worker; unavailable.
+// Without an id. `accounts` are those of the rules. Errors: invalid_argument: it can never run on this
+// worker; unavailable.
 Result<StartOrder> make_start_order(const Dispatch& attempt, ProcessSpec spec, const ProcessRules& rules,
-                                    const std::string& log_dir);
+                                    const Accounts& accounts, const std::string& log_dir);
 
 }  // namespace ringmaster

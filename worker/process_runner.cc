@@ -33,6 +33,7 @@ ProcessRunner::ProcessRunner(AsioLoop& loop, Supervisor supervisor, SupervisorLo
     : loop_(loop),
       lost_(std::move(lost)),
       rules_(std::move(rules)),
+      accounts_(rules_.run_as),
       supervisor_(std::move(supervisor)),
       socket_(loop.context(), boost::asio::local::stream_protocol(), supervisor_.release_socket()) {
   read();
@@ -54,7 +55,7 @@ void ProcessRunner::start(Dispatch attempt) {
   if (supervisor_lost_) {
     return finish_later(attempt.token, lost_with_supervisor(false));
   }
-  auto made = make_start_order(attempt, *std::move(spec), rules_, supervisor_.log_dir());
+  auto made = make_start_order(attempt, *std::move(spec), rules_, accounts_, supervisor_.log_dir());
   if (!made) return finish_later(attempt.token, refusal(std::move(made.error()), loop_.wall_now()));
   StartOrder& start = *made;
   start.id = ++last_id_;

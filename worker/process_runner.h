@@ -35,6 +35,8 @@ class ProcessRunner final : public Runner {
   void start(Dispatch attempt) override;
   void kill(Token token) override;
   void extend_lease(ShardId shard, MonoTime until) override;
+  // Takes as long as the system's name service takes.
+  void look_up_users() { accounts_.look_up(); }
   void forget_last_words() const { supervisor_.forget_last_words(); }
 
  private:
@@ -62,6 +64,7 @@ class ProcessRunner final : public Runner {
   AsioLoop& loop_;
   SupervisorLost lost_;
   ProcessRules rules_;
+  Accounts accounts_;
   RunnerHandler* handler_ = nullptr;
   Supervisor supervisor_;
   boost::asio::local::stream_protocol::socket socket_;  // closed before supervisor_ waits for the end

@@ -39,7 +39,11 @@ Result<> read_argv(const json::value& value, ProcessSpec& spec) {
     if (!text) return std::unexpected(text.error());
     spec.argv.push_back(std::move(*text));
   }
-  if (spec.argv.front().empty()) return refuse("argv", "the program's name is empty");
+  const auto& program = spec.argv.front();
+  if (program.empty()) return refuse("argv", "the program's name is empty");
+  if (!program.contains('/') && program.size() > kMaxProgramName)
+    return refuse("argv", "a program's name without a path must be at most " +
+                              std::to_string(kMaxProgramName) + " bytes");
   return {};
 }
 
@@ -66,6 +70,8 @@ Result<> read_env(const json::value& value, ProcessSpec& spec) {
     if (auto valid = check_variable("env", name); !valid) return valid;
     auto text = read_text("env." + name, entry.value());
     if (!text) return std::unexpected(text.error());
+    if (name == "PATH" && text->size() > kMaxSearchPath)
+      return refuse("env.PATH", "must be at most " + std::to_string(kMaxSearchPath) + " bytes");
     spec.env.emplace_back(name, std::move(*text));
   }
   return {};

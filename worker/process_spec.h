@@ -26,7 +26,9 @@ namespace ringmaster {
 
 inline constexpr std::size_t kMaxArguments = 4096;
 inline constexpr std::size_t kMaxArgumentBytes =
-    128 * 1024;  // argv and env together, as the kernel counts them
+    128 * 1024;                                          // argv and env together, as the kernel counts them
+inline constexpr std::size_t kMaxProgramName = 255;      // of one without a slash: a longer file name is none
+inline constexpr std::size_t kMaxSearchPath = 4 * 1024;  // PATH, of which each directory is tried
 inline constexpr std::size_t kMaxSecrets = 64;
 inline constexpr Duration kMaxKillGrace = std::chrono::hours(1);
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/utf8.h"
+#include "worker/secret_store.h"
 
 namespace ringmaster {
 namespace {
@@ -29,7 +30,8 @@ std::string printable(std::string_view bytes) {
 
 }  // namespace
 
-std::optional<Progress> parse_progress(std::string_view line) {
+std::optional<Progress> parse_progress(std::string_view line, const std::vector<std::string>& secrets,
+                                       bool cut) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   Progress progress;
   const char* const end = line.data() + line.size();
@@ -37,27 +39,33 @@ std::optional<Progress> parse_progress(std::string_view line) {
   if (error != std::errc() || !(progress.fraction >= 0 && progress.fraction <= 1)) return std::nullopt;
   if (rest == end) return progress;
   if (*rest != ' ') return std::nullopt;
-  progress.message = printable({rest + 1, end});
+  std::string message(rest + 1, end);
+  redact(message, secrets, cut ? Cut::end : Cut::none);  // while they are still as they were written
+  progress.message = printable(message);
   return bounded(std::move(progress));
 }
 
 void ProgressLines::feed(std::string_view bytes) {
   while (!bytes.empty()) {
     const auto size = std::min(bytes.find('\n'), bytes.size());
-    line_ += bytes.substr(0, std::min(size, kMaxLine - line_.size()));
+    const auto room = kMaxLine - line_.text.size();
+    line_.text += bytes.substr(0, std::min(size, room));
+    line_.cut = line_.cut || size > room;
     if (size == bytes.size()) return;
     end_line();
     bytes.remove_prefix(size + 1);
   }
 }
 
-std::optional<Progress> ProgressLines::take() {
-  return std::exchange(latest_, std::nullopt);
+std::optional<Progress> ProgressLines::take(const std::vector<std::string>& secrets) {
+  const auto line = std::exchange(latest_, std::nullopt);
+  return line ? parse_progress(line->text, secrets, line->cut) : std::nullopt;
 }
 
 void ProgressLines::end_line() {
-  if (auto progress = parse_progress(line_)) latest_ = std::move(progress);
-  line_.clear();
+  if (parse_progress(line_.text)) latest_ = line_;
+  line_.text.clear();
+  line_.cut = false;
 }
 
 }  // namespace ringmaster

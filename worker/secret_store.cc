@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -61,9 +62,39 @@ bool read_all(int file, std::string& content) {
   return true;
 }
 
-void replace_all(std::string& text, std::string_view what) {
-  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + kRedacted.size()))
-    text.replace(at, what.size(), kRedacted);
+using Spans = std::vector<std::pair<std::size_t, std::size_t>>;  // begin and end of each
+
+// Each secret, and each line of one that has several: programs print line by line.
+std::vector<std::string_view> values_of(const std::vector<std::string>& secrets) {
+  std::vector<std::string_view> values;
+  for (std::string_view secret : secrets) {
+    if (!secret.empty()) values.push_back(secret);
+    if (!secret.contains('\n')) continue;
+    while (!secret.empty()) {
+      auto line = secret.substr(0, secret.find('\n'));
+      secret.remove_prefix(std::min(secret.size(), line.size() + 1));
+      if (line.ends_with('\r')) line.remove_suffix(1);
+      if (line.size() >= kLeastRest) values.push_back(line);
+    }
+  }
+  return values;
+}
+
+void find_whole(std::string_view text, std::string_view value, Spans& spans) {
+  for (auto at = text.find(value); at != std::string_view::npos; at = text.find(value, at + 1))
+    spans.emplace_back(at, at + value.size());
+}
+
+// The longest part of it that a cut has left.
+void find_rest(std::string_view text, std::string_view value, Cut cut, Spans& spans) {
+  for (auto size = std::min(value.size() - 1, text.size()); size >= kLeastRest; --size) {
+    const bool begins = cut == Cut::begin && text.starts_with(value.substr(value.size() - size));
+    const bool ends = cut == Cut::end && text.ends_with(value.substr(0, size));
+    if (!begins && !ends) continue;
+    const auto at = begins ? 0 : text.size() - size;
+    spans.emplace_back(at, at + size);
+    return;
+  }
 }
 
 }  // namespace
@@ -113,20 +144,22 @@ Result<std::string> SecretStore::read(std::string_view name) const {
   return value;
 }
 
-void redact(std::string& text, const std::vector<std::string>& secrets, bool cut) {
-  auto longest_first = secrets;
-  std::ranges::sort(longest_first, std::ranges::greater(), &std::string::size);
-  for (const auto& secret : longest_first) {
-    if (!secret.empty()) replace_all(text, secret);
+// All are looked for before any is replaced: they may overlap, and hold each other.
+void redact(std::string& text, const std::vector<std::string>& secrets, Cut cut) {
+  Spans spans;
+  for (const auto value : values_of(secrets)) {
+    find_whole(text, value, spans);
+    if (cut != Cut::none) find_rest(text, value, cut, spans);
   }
-  for (const auto& secret : longest_first) {
-    for (std::size_t at = 1; cut && at + kLeastRest <= secret.size(); ++at) {
-      const auto rest = std::string_view(secret).substr(at);
-      if (!text.starts_with(rest)) continue;
-      text.replace(0, rest.size(), kRedacted);
-      return;
-    }
+  if (spans.empty()) return;
+  std::ranges::sort(spans);
+  std::string clean;
+  std::size_t kept = 0;  // up to here `text` has been dealt with
+  for (const auto& [begin, end] : spans) {
+    if (begin >= kept) clean.append(text, kept, begin - kept).append(kRedacted);
+    kept = std::max(kept, end);
   }
+  text = std::move(clean.append(text, kept));
 }
 
 }  // namespace ringmaster

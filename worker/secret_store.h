@@ -3,6 +3,7 @@
 // Any thread.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,8 +36,11 @@ class SecretStore {
   std::string directory_;
 };
 
-// Replaces each occurrence of a secret in `text`, and a part of one that `text` begins with if that may have
-// been cut off.
-void redact(std::string& text, const std::vector<std::string>& secrets, bool cut = false);
+// Where `text` may have been cut off in the middle of a secret.
+enum class Cut : std::uint8_t { none, begin, end };
+
+// Replaces each occurrence of a secret in `text`, whole or as a line of its own, and the part of one that
+// `text` begins or ends with if it was cut there. Lines and parts of less than four bytes are chance.
+void redact(std::string& text, const std::vector<std::string>& secrets, Cut cut = Cut::none);
 
 }  // namespace ringmaster

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -17,6 +18,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "worker/process_spec.h"
 
 namespace ringmaster {
 namespace {
@@ -101,19 +104,14 @@ struct Plan {
   return 0;
 }
 
-// While it has the caller's rights.
-[[gnu::no_sanitize("address")]] void restrict_child(Plan& plan) {
-  for (std::size_t i = 0; i < plan.cgroup_count; ++i) {
-    if (::write(plan.cgroups[i], "0", 1) != 1) give_up(plan, Stage::cgroup, errno);
-  }
-  for (std::size_t i = 0; i < plan.limit_count; ++i) {
-    const rlimit limit{plan.limits[i].soft, plan.limits[i].hard};
-    if (::setrlimit(static_cast<__rlimit_resource>(plan.limits[i].resource), &limit) != 0)
-      give_up(plan, Stage::limit, errno, plan.limits[i].resource);
-  }
-  if (plan.identity == nullptr) return;
-  const int error = take_identity(*plan.identity);
-  if (error != 0) give_up(plan, Stage::identity, error);
+// 0, or errno. Root could go beyond its own hard limits, which somebody has set for a reason: it may not.
+[[gnu::no_sanitize("address")]] int set_limit(const ResourceLimit& wanted) {
+  const auto resource = static_cast<__rlimit_resource>(wanted.resource);
+  rlimit own{};
+  if (::getrlimit(resource, &own) != 0) return errno;
+  if (wanted.hard > own.rlim_max) return EPERM;
+  const rlimit limit{wanted.soft, wanted.hard};
+  return ::setrlimit(resource, &limit) == 0 ? 0 : errno;
 }
 
 // True: kProgressDescriptor, and kept on execution.
@@ -122,18 +120,48 @@ struct Plan {
   return descriptor < 0 || ::dup2(descriptor, kProgressDescriptor) >= 0;
 }
 
-// Runs in the parent's memory or in a copy of it: system calls only, and nothing written but the plan's end.
-[[gnu::no_sanitize("address")]] int run_child(void* argument) {
-  Plan& plan = *static_cast<Plan*>(argument);
-  if (::setpgid(0, 0) != 0) give_up(plan, Stage::prepare, errno);
-  restrict_child(plan);
-  // A change of user clears it: not before.
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(plan, Stage::prepare, errno);
-  if (::getppid() != plan.parent) ::_exit(127);  // the parent died before it could matter
+[[gnu::no_sanitize("address")]] void place_descriptors(Plan& plan) {
   if (::dup2(plan.stdin_fd, 0) < 0 || ::dup2(plan.output_fd, 1) < 0 || ::dup2(plan.output_fd, 2) < 0 ||
       !place_progress(plan.progress_fd)) {
     give_up(plan, Stage::prepare, errno);
   }
+}
+
+// Execution would do it, but its user's other processes may stop it before that, and the ends of other
+// attempts' pipes with it. Where a filter knows no close_range(2), there is that much less protection.
+[[gnu::no_sanitize("address")]] void close_others(const Plan& plan) {
+  const unsigned first = kProgressDescriptor + (plan.progress_fd >= 0 ? 1 : 0);
+  const auto kept = static_cast<unsigned>(plan.status_fd);
+  if (kept > first) ::syscall(SYS_close_range, first, kept - 1, 0);
+  ::syscall(SYS_close_range, kept + 1, ~0U, 0);
+}
+
+// While it has the caller's rights.
+[[gnu::no_sanitize("address")]] void restrict_child(Plan& plan) {
+  for (std::size_t i = 0; i < plan.cgroup_count; ++i) {
+    if (::write(plan.cgroups[i], "0", 1) != 1) give_up(plan, Stage::cgroup, errno);
+  }
+  place_descriptors(plan);
+  for (std::size_t i = 0; i < plan.limit_count; ++i) {
+    const int error = set_limit(plan.limits[i]);
+    if (error != 0) give_up(plan, Stage::limit, error, plan.limits[i].resource);
+  }
+  if (plan.identity == nullptr) return;
+  close_others(plan);
+  // The caller's keys are not the user's. Where the kernel or a filter knows no keys, there are none to keep.
+  ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr);
+  const int error = take_identity(*plan.identity);
+  if (error != 0) give_up(plan, Stage::identity, error);
+}
+
+// Runs in the parent's memory or in a copy of it: system calls only, and nothing written but the plan's end.
+[[gnu::no_sanitize("address")]] int run_child(void* argument) {
+  Plan& plan = *static_cast<Plan*>(argument);
+  if (::setpgid(0, 0) != 0 || ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(plan, Stage::prepare, errno);
+  restrict_child(plan);
+  // A change of user clears it: once more.
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) give_up(plan, Stage::prepare, errno);
+  if (::getppid() != plan.parent) ::_exit(127);  // the parent died before it could matter
   if (::chdir(plan.directory) != 0) give_up(plan, Stage::directory, errno);
   sigset_t none;
   ::sigemptyset(&none);
@@ -150,14 +178,22 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   return all;
 }
 
+// The directories to look in: as many of the first as a spec may name, though PATH may be a secret too.
+std::string_view search_path(const std::vector<std::string>& env) {
+  std::string_view path;
+  for (const auto& entry : env) {
+    if (entry.starts_with("PATH=")) path = std::string_view(entry).substr(5);
+  }
+  if (path.size() <= kMaxSearchPath) return path;
+  const auto end = path.rfind(':', kMaxSearchPath);
+  return path.substr(0, end == std::string_view::npos ? 0 : end);
+}
+
 // The files that argv[0] may mean. Empty parts of PATH would mean the working directory: never.
 std::vector<std::string> files_of(const ChildProgram& program) {
   const auto& name = program.argv.front();
   if (name.contains('/')) return {name};
-  std::string_view path;
-  for (const auto& entry : program.env) {
-    if (entry.starts_with("PATH=")) path = std::string_view(entry).substr(5);
-  }
+  auto path = search_path(program.env);
   std::vector<std::string> files;
   while (!path.empty()) {
     const auto directory = path.substr(0, path.find(':'));

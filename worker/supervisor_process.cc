@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "base/lease.h"
-#include "worker/secret_store.h"
 
 namespace ringmaster {
 namespace {
@@ -226,9 +225,7 @@ void SupervisorProcess::report_progress() {
       continue;
     }
     attempt.progress_waits = false;
-    auto line = attempt.progress_lines.take();
-    redact(line->message, attempt.secrets);
-    send(ProgressEvent{id, *std::move(line)});
+    send(ProgressEvent{id, *attempt.progress_lines.take(attempt.secrets)});
   }
 }
 

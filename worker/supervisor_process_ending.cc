@@ -64,6 +64,7 @@ void SupervisorProcess::settle_ending() {
   for (const auto id : std::vector(ending_)) {
     RunningAttempt& attempt = *attempts_.at(id);
     const bool left = attempt.cgroup && !attempt.cgroup->empty();
+    if (left) attempt.cgroup->kill();
     if (kill_strays_of(attempt, strays) && attempt.group_gone && !left) finish(attempt, false);
   }
 }
@@ -133,12 +134,12 @@ bool SupervisorProcess::kill_everything() {
       attempt->cause = said_goodbye_ ? FinishCause::killed : FinishCause::daemon_died;
     if (!attempt->group_gone) signal_group(*attempt, SIGKILL);
   }
-  cgroups_.kill();
   sigset_t child;
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);
   const MonoTime end = read_mono_clock() + kVerifyLimit;
   while (read_mono_clock() < end) {
+    cgroups_.kill();
     // A subreaper: whoever escaped its group becomes a child of ours when its own parent dies.
     for (const pid_t pid : children_.read()) ::kill(pid, SIGKILL);
     if (!reap()) return true;

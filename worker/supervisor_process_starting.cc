@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "worker/secret_store.h"
@@ -39,6 +40,16 @@ bool make_pipe(std::array<int, 2>& ends) {
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return false;
   ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
   return true;
+}
+
+// Of attempts that hold secrets, which a core would hold too. At 0 the kernel still hands one to a program
+// that core_pattern names; at 1 it does not, and no file is that short.
+rlim_t core_limit() {
+  rlimit own{};
+  ::getrlimit(RLIMIT_CORE, &own);
+  if (own.rlim_max >= 1) return 1;
+  const rlimit raised{own.rlim_cur, 1};
+  return ::setrlimit(RLIMIT_CORE, &raised) == 0 ? 1 : 0;
 }
 
 void close_both(const std::array<int, 2>& ends) {
@@ -94,7 +105,7 @@ ChildStart SupervisorProcess::start_program(const StartOrder& order, int output,
   auto limits = resource_limits(order.limits, cgroup != nullptr ? cgroup->held() : HeldByCgroup{},
                                 open_files_, is_root);
   if (!limits) return {-1, {limits.error().message, true}, nullptr};
-  if (!order.secret_env.empty()) limits->push_back({RLIMIT_CORE, 0, 0});  // a core would hold them
+  if (!order.secret_env.empty()) limits->push_back({RLIMIT_CORE, core_limit(), core_limit()});
   const int input = order.stdin_text ? make_input(*order.stdin_text) : null_input_;
   if (input < 0) return {-1, {"cannot keep its stdin in memory", false}, nullptr};
   ChildProgram program;

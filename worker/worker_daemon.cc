@@ -119,7 +119,7 @@ void WorkerDaemon::remove_old_logs() {
   AttemptLogs::Bounds bounds;
   bounds.before = read_wall_clock() - settings_.log_retention;
   bounds.total_bytes = static_cast<std::uint64_t>(settings_.log_total_size);
-  bounds.runs = [this](TaskId task) { return node_->ledger().runs(task); };
+  bounds.runs = [this](TaskId task, Attempt attempt) { return node_->ledger().runs(task, attempt); };
   const bool all = logs_->remove_some(bounds, kLogsAtOnce);
   cleaning_.start(all ? kCleanEvery : kCleanPause, [this] { remove_old_logs(); });
 }
@@ -133,6 +133,7 @@ void WorkerDaemon::reload(const WorkerSettings& settings) {
   settings_.drain_timeout = settings.drain_timeout;
   settings_.log_retention = settings.log_retention;
   settings_.log_total_size = settings.log_total_size;
+  processes_->look_up_users();
 }
 
 void WorkerDaemon::drain() {

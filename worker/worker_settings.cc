@@ -56,6 +56,10 @@ Result<> check_users(const WorkerSettings& read) {
     if (account && account->identity.uid != ::geteuid() && ::geteuid() != 0)
       return fail(ErrorCode::invalid_argument,
                   field + ": the worker must run as root to run attempts as user " + name, field);
+    const auto missing = missing_capabilities(effective_capabilities());
+    if (account && account->identity.uid != ::geteuid() && !missing.empty())
+      return fail(ErrorCode::invalid_argument,
+                  field + ": to run attempts as user " + name + " the worker needs " + missing, field);
     return {};
   };
   for (const std::string& name : read.allowed_users) {
@@ -79,7 +83,9 @@ std::vector<Setting> declare_worker_settings() {
       live({"log_retention", duration, "7d", "how long the output of attempts is kept on this worker"}),
       {"log_max_size", size, "10MiB", "the newest output of an attempt: a file, and one before it",
        kLeastLogSize, kMostMemory},
-      live({"log_total_size", size, "10GiB", "output of all attempts; the oldest goes first, 0 sets no bound",
+      live({"log_total_size", size, "10GiB",
+            "output of all attempts, approximately: what runs is kept, the rest is looked at each minute, "
+            "the oldest goes first; 0 sets no bound",
             0, kMostMemory}),
       {"allowed_users", list, "", "users that a task may run as (`run_as`); the worker must be root"},
       {"default_user", text, "", "user of tasks without `run_as`; else the worker's own"},

@@ -155,7 +155,7 @@ TEST_F(AttemptLogsTest, KeepsTheNewestWithinTheTotalAndWhateverRuns) {
   ASSERT_EQ(::stat(log_path(directory_.path(), TaskId{0x1201}, 1).c_str(), &status), 0);
   AttemptLogs::Bounds bounds;
   bounds.total_bytes = 3 * static_cast<std::uint64_t>(status.st_blocks) * 512;
-  bounds.runs = [](TaskId task) { return task == TaskId{0x1201}; };
+  bounds.runs = [](TaskId task, Attempt) { return task == TaskId{0x1201}; };
   for (int i = 0; i < 100 && !logs_.remove_some(bounds, 2); ++i) {
   }
   std::vector<Attempt> left;
@@ -164,6 +164,20 @@ TEST_F(AttemptLogsTest, KeepsTheNewestWithinTheTotalAndWhateverRuns) {
       left.push_back(attempt);
   }
   EXPECT_EQ(left, (std::vector<Attempt>{1, 5, 6}));
+}
+
+TEST_F(AttemptLogsTest, EarlierAttemptsOfATaskThatRunsMayGo) {
+  for (const Attempt attempt : {1, 2}) {
+    for (const std::string ending : {"", ".1"}) {
+      write(log_path(directory_.path(), kTask, attempt) + ending, "x");
+      age(log_path(directory_.path(), kTask, attempt) + ending, 3600s);
+    }
+  }
+  const auto runs = [](TaskId task, Attempt attempt) { return task == kTask && attempt == 2; };
+  EXPECT_TRUE(logs_.remove_some({.before = read_wall_clock() - 1800s, .runs = runs}, 100));
+  EXPECT_FALSE(std::filesystem::exists(log_path(directory_.path(), kTask, 1)));
+  EXPECT_FALSE(std::filesystem::exists(log_path(directory_.path(), kTask, 1) + ".1"));
+  EXPECT_EQ(files(), 2U);
 }
 
 TEST_F(AttemptLogsTest, RemovesRotatedFilesToo) {

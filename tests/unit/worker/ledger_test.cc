@@ -102,6 +102,15 @@ TEST_F(Ledgers, ANewLinkOwnsNothingBeforeItsAnnounce) {
   EXPECT_THAT(acks(3), ElementsAre(Answer{token(1, kShard), AckVerdict::fenced}));
 }
 
+TEST_F(Ledgers, KnowsWhichAttemptOfATaskItHolds) {
+  announce(kA, 1);
+  dispatch(kA, {work(token(1, kShard))});
+  const Token held = token(1, kShard);
+  EXPECT_TRUE(ledger_.runs(held.task, held.attempt));
+  EXPECT_FALSE(ledger_.runs(held.task, held.attempt + 1));
+  EXPECT_FALSE(ledger_.runs(token(2, kShard).task, held.attempt));
+}
+
 TEST_F(Ledgers, StartsInArrivalOrderWithinTheSlots) {
   announce(kA, 1);
   dispatch(kA, {work(token(3, kShard)), work(token(1, kShard)), work(token(2, kShard))});

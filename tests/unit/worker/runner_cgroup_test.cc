@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/statfs.h>
+#include <sys/wait.h>
 
 #include "tests/unit/worker/runner_fixture.h"
 #include "worker/attempt_cgroups.h"
@@ -36,6 +37,19 @@ TEST(CgroupRoot, ThatIsNoneIsRefusedWithAReason) {
   EXPECT_EQ(find_cgroup_roots(directory.path()).error().message,
             "cgroup_root " + directory.path() + ": not a cgroup of version 2");
   EXPECT_EQ(find_cgroup_roots("off")->unified, "");
+}
+
+TEST(KillCgroup, DoesWithoutTheKernelsHelpToo) {
+  TempDirectory directory;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  std::ofstream(directory.path() + "/cgroup.procs") << "0\n" << child << "\n";
+  kill_cgroup(directory.path());
+  EXPECT_TRUE(ends(child));
+  ::waitpid(child, nullptr, 0);
 }
 
 class CgroupTest : public testing::Test {

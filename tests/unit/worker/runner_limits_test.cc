@@ -2,8 +2,10 @@
 #include <boost/json.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 
 #include "tests/unit/worker/runner_fixture.h"
+#include "worker/account.h"
 #include "worker/attempt_limits.h"
 
 namespace ringmaster {
@@ -112,6 +114,23 @@ TEST_F(LimitsTest, ALimitThatCannotBeSetRunsNothing) {
   EXPECT_THAT(result.message,
               testing::StartsWith("cannot set its limit open_files: Operation not permitted"));
   EXPECT_TRUE(world_.handler.started.empty());
+}
+
+TEST_F(LimitsTest, RootMayNotGoBeyondTheWorkersOwnEither) {
+  if ((effective_capabilities() >> CAP_SYS_RESOURCE & 1U) == 0)
+    GTEST_SKIP() << "the kernel refuses it, and would not let this test raise its limit again";
+  rlimit own{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &own), 0);
+  const rlimit lower{512, 512};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &lower), 0);
+  RunnerWorld world(directory_.path() + "/lower");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &own), 0);
+  EXPECT_EQ(world.run(R"({"shell":"ulimit -Hn","limits":{"open_files":512}})").output_tail, "512\n");
+  const auto result = world.run(R"({"argv":["true"],"limits":{"open_files":513}})");
+  EXPECT_EQ(
+      result.message,
+      "cannot set its limit open_files: Operation not permitted; it must not be above this worker's own");
+  EXPECT_TRUE(result.permanent);
 }
 
 TEST_F(LimitsTest, WhoWritesTooMuchIsToldSo) {

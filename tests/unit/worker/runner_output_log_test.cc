@@ -75,6 +75,19 @@ TEST_F(OutputLogTest, KeepsSecretsOutOfItsEnd) {
   EXPECT_LE(tail.size(), kMaxOutputTail);
 }
 
+TEST_F(OutputLogTest, KeepsASecretOutOfItsEndThatItsBeginningCuts) {
+  const std::string secret = "s3cr3t-of-the-house";
+  for (std::size_t cut = 1; cut < secret.size(); ++cut) {
+    for (const std::size_t kept : {kMaxOutputTail, 2 * kMaxOutputTail}) {
+      OutputLog log(path_, 1'000'000);
+      log.append(std::string(100, 'x'));
+      log.append(std::string(10'000, 'x') + secret + std::string(kept - cut, '.'));
+      const auto left = secret.substr(secret.size() - std::max<std::size_t>(cut, 4));
+      EXPECT_FALSE(log.take_tail({secret}).contains(left)) << kept << " " << cut;
+    }
+  }
+}
+
 TEST_F(OutputLogTest, FollowsNoSymbolicLink) {
   std::filesystem::create_symlink(directory_.path() + "/target", path_);
   OutputLog log(path_, 10);

@@ -72,6 +72,9 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{R"({"argv":[]})", "spec.argv", "list of strings"},
         Refusal{R"({"argv":"x"})", "spec.argv", "list of strings"},
         Refusal{R"({"argv":[""]})", "spec.argv", "name is empty"},
+        Refusal{R"({"argv":[")" + std::string(256, 'x') + R"("]})", "spec.argv", "at most 255 bytes"},
+        Refusal{R"({"argv":["x"],"env":{"PATH":")" + std::string(4097, 'x') + R"("}})", "spec.env.PATH",
+                "at most 4096 bytes"},
         Refusal{R"({"argv":["x",1]})", "spec.argv", "must be a string"},
         Refusal{R"({"argv":["x","a\u0000b"]})", "spec.argv", "NUL"},
         Refusal{R"({"shell":""})", "spec.shell", "is empty"},
@@ -100,6 +103,12 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{argv_of(2, kMaxArgumentBytes), "spec", "at most 131072 bytes"},
         Refusal{R"({"argv":["x"],"stdin":")" + std::string(kMaxSpecBytes, 'x') + R"("})", "spec",
                 "at most 262144"}));
+
+TEST(ProcessSpec, AllowsTheLongestNameAndPathOfAProgram) {
+  EXPECT_TRUE(parse_process_spec(R"({"argv":[")" + std::string(255, 'x') + R"("],"env":{"PATH":")" +
+                                 std::string(4096, 'x') + R"("}})"));
+  EXPECT_TRUE(parse_process_spec(R"({"argv":["/)" + std::string(256, 'x') + R"("]})"));
+}
 
 TEST(ProcessSpec, AllowsAsManyArgumentsAsItsBoundsSay) {
   EXPECT_TRUE(parse_process_spec(argv_of(kMaxArguments, 1)));

@@ -64,6 +64,29 @@ TEST(ProgressLines, ALineWithoutEndCostsNoMemoryAndOnlyItself) {
   EXPECT_EQ(lines.take()->message, "next");
 }
 
+TEST(ProgressLines, LoseTheirSecretsBeforeTheyAreCutAndCleaned) {
+  const auto said = [](const std::string& line, const std::string& secret) {
+    ProgressLines lines;
+    lines.feed("0.5 " + line + "\n");
+    return lines.take({secret})->message;
+  };
+  const std::string filling(250, 'x');
+  EXPECT_EQ(said(filling + "s3cr3t-of-the-house", "s3cr3t-of-the-house"), filling + "[secre")
+      << "not the first bytes of it";
+  EXPECT_EQ(said("a\tb\xff"
+                 "c",
+                 "a\tb\xff"
+                 "c"),
+            "[secret]")
+      << "as it was written, not as it is shown";
+  ProgressLines lines;
+  const std::string longest(5000, 'k');
+  lines.feed("0.25 " + longest + "\n");
+  EXPECT_EQ(lines.take({longest})->message, "[secret]") << "cut at the length of a line";
+  lines.feed("0.25 k\n");
+  EXPECT_EQ(lines.take({"0.25"})->fraction, 0.25) << "the fraction is none";
+}
+
 class ProgressTest : public testing::Test {
  protected:
   // Waits for the line that the attempt writes, with the loop running.

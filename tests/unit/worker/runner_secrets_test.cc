@@ -99,16 +99,27 @@ TEST_F(SecretsTest, AWorkerWithoutADirectoryHasNone) {
 }
 
 TEST(Redaction, LeavesNothingOfASecretBehind) {
-  const auto redacted = [](std::string text, const std::vector<std::string>& secrets, bool cut = false) {
+  const auto redacted = [](std::string text, const std::vector<std::string>& secrets, Cut cut = Cut::none) {
     redact(text, secrets, cut);
     return text;
   };
   EXPECT_EQ(redacted("a pass b passpass", {"pass"}), "a [secret] b [secret][secret]");
   EXPECT_EQ(redacted("password", {"pass", "password"}), "[secret]") << "the longest first";
   EXPECT_EQ(redacted("x", {"", "secret"}), "x");
-  EXPECT_EQ(redacted("word more", {"password"}, true), "[secret] more");
+  EXPECT_EQ(redacted("word more", {"password"}, Cut::begin), "[secret] more");
   EXPECT_EQ(redacted("word more", {"password"}), "word more");
-  EXPECT_EQ(redacted("rd more", {"password"}, true), "rd more") << "two letters are chance";
+  EXPECT_EQ(redacted("rd more", {"password"}, Cut::begin), "rd more") << "two letters are chance";
+  EXPECT_EQ(redacted("more pass", {"password"}, Cut::end), "more [secret]");
+  EXPECT_EQ(redacted("more pass", {"password"}), "more pass");
+  EXPECT_EQ(redacted("more pas", {"password"}, Cut::end), "more pas");
+  EXPECT_EQ(redacted("abcdef", {"abcd", "cdef"}), "[secret]") << "they overlap";
+  EXPECT_EQ(redacted("ssword, pass", {"pass", "password"}, Cut::begin), "[secret], [secret]");
+}
+
+TEST(Redaction, KnowsEachLineOfASecret) {
+  std::string text = "| first line\n| second\n| one, one\n";
+  redact(text, {"first line\r\nsecond\none\n"});
+  EXPECT_EQ(text, "| [secret]\n| [secret]\n| one, one\n") << "three letters are chance";
 }
 
 TEST_F(SecretsTest, ReachTheAttemptsEnvironment) {
@@ -143,8 +154,20 @@ TEST_F(SecretsTest, NeverShowInAMessage) {
             "no such file: [secret]");
 }
 
+// At 0 a program in core_pattern would get one.
 TEST_F(SecretsTest, AreLeftInNoCore) {
-  EXPECT_EQ(world().run(R"({"shell":"ulimit -c","secrets":{"DB":"db"}})").output_tail, "0\n");
+  const auto result = world().run(R"({"shell":"grep core /proc/self/limits","secrets":{"DB":"db"}})");
+  EXPECT_THAT(result.output_tail, testing::ContainsRegex("core file size +1 +1 "));
+}
+
+TEST_F(SecretsTest, MakeNoPathToSearchForever) {
+  std::string path;
+  while (path.size() < 60'000) path += "/x:";
+  put("path", path + "/bin");
+  EXPECT_EQ(world().run(R"({"argv":["true"],"secrets":{"PATH":"path"}})").message,
+            "no such command in PATH: true");
+  put("path", "/bin:" + path);
+  EXPECT_EQ(world().run(R"({"argv":["true"],"secrets":{"PATH":"path"}})").outcome, Outcome::succeeded);
 }
 
 TEST_F(SecretsTest, AMissingOneFailsTheAttemptForGood) {
