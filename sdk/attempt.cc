@@ -14,10 +14,13 @@ PermanentFailure::~PermanentFailure() = default;
 
 Sleep::Sleep(std::shared_ptr<HandlerAttempt> attempt, std::optional<Duration> time)
     : attempt_(std::move(attempt)), time_(time), wake_(std::make_shared<HandlerWake>()) {}
+// Never awaited, it is known to nobody, and this may be any thread.
 Sleep::~Sleep() {
+  if (!suspended_) return;
   attempt_->forget(wake_);
 }
 void Sleep::await_suspend(std::coroutine_handle<> waiting) {
+  suspended_ = true;
   wake_->waiting = waiting;
   const auto attempt = attempt_;  // it may go on elsewhere, and be gone, before post() returns
   attempt->post([attempt, wake = wake_, time = time_] { attempt->sleep(wake, time); });

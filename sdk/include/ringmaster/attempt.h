@@ -75,6 +75,7 @@ class [[nodiscard]] RINGMASTER_SDK Sleep {
   std::shared_ptr<HandlerAttempt> attempt_;
   std::optional<Duration> time_;
   std::shared_ptr<HandlerWake> wake_;
+  bool suspended_ = false;
 };
 
 // Awaited: runs the work on one of the worker's threads, then goes on.

@@ -42,7 +42,7 @@ struct Codec<std::string> {
 class RINGMASTER_SDK Fields {
  public:
   Fields() = default;
-  // Throws std::invalid_argument: not a JSON object, or a field twice.
+  // Of a field that is there twice the last value counts. Throws std::invalid_argument: not a JSON object.
   static Fields parse(std::string_view json);
   std::string text() const;
 

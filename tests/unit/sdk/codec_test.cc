@@ -70,6 +70,10 @@ TEST(FieldsOfAPayload, SayWhatIsWrongByName) {
   EXPECT_EQ(why([&] { fields.get<bool>("no"); }), "no: must be true or false");
 }
 
+TEST(FieldsOfAPayload, TheLastOfTwoCounts) {
+  EXPECT_EQ(Fields::parse(R"({"a": 1, "b": 2, "a": 3})").get<int>("a"), 3);
+}
+
 TEST(FieldsOfAPayload, RefuseWhatIsNoObject) {
   EXPECT_THAT(why([] { Fields::parse("[1]"); }), HasSubstr("must be a JSON object"));
   EXPECT_THAT(why([] { Fields::parse("{"); }), HasSubstr("not JSON"));
