@@ -48,6 +48,8 @@ class AttemptCgroup {
   // SIGKILL to all that is in it. Nothing happens without a unified one.
   void kill() const;
   bool empty() const;
+  // Whether empty() says anything.
+  bool tells() const { return !unified_.empty(); }
   // The kernel has killed a process of it because its memory was used up.
   bool ran_out_of_memory() const;
 

@@ -65,7 +65,8 @@ class SupervisorProcess {
           success_exit_codes(order.success_exit_codes),
           timeout(order.timeout),
           limits(order.limits),
-          secrets(secret_values(order)) {}
+          secrets(secret_values(order)),
+          other_user(order.identity.has_value()) {}
 
     std::uint64_t id;
     pid_t group;
@@ -77,11 +78,12 @@ class SupervisorProcess {
     const Duration timeout;
     const AttemptLimits limits;
     const std::vector<std::string> secrets;  // values, to be kept out of what it leaves
-    std::unique_ptr<AttemptCgroup> cgroup;   // null: it has none
-    std::unique_ptr<PendingStart> pending;   // it is not known yet whether it executes its program
-    std::optional<StartFailure> failure;     // it did not
-    int pipe = -1;                           // reading end of its output; -1: at end of file
-    int progress = -1;                       // and of its progress
+    const bool other_user;
+    std::unique_ptr<AttemptCgroup> cgroup;  // null: it has none
+    std::unique_ptr<PendingStart> pending;  // it is not known yet whether it executes its program
+    std::optional<StartFailure> failure;    // it did not
+    int pipe = -1;                          // reading end of its output; -1: at end of file
+    int progress = -1;                      // and of its progress
     ProgressLines progress_lines;
     MonoTime progress_at{};       // when the next report may leave
     bool progress_waits = false;  // it stands in progress_due_

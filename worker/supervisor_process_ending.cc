@@ -65,7 +65,11 @@ void SupervisorProcess::settle_ending() {
     RunningAttempt& attempt = *attempts_.at(id);
     const bool left = attempt.cgroup && !attempt.cgroup->empty();
     if (left) attempt.cgroup->kill();
-    if (kill_strays_of(attempt, strays) && attempt.group_gone && !left) finish(attempt, false);
+    // Nobody leaves a cgroup of root's: that it is empty is proof. Who runs as the worker itself may have
+    // left.
+    const bool proven = attempt.cgroup && attempt.cgroup->tells() && !left && attempt.other_user;
+    const bool clear = proven || kill_strays_of(attempt, strays);
+    if (clear && attempt.group_gone && !left) finish(attempt, false);
   }
 }
 

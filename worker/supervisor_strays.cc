@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <filesystem>
 #include <memory>
+#include <optional>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -37,30 +39,80 @@ bool contains_mark(std::string_view environment, std::string_view mark) {
   return false;
 }
 
-// What a process is whose environment reads as empty: from the flags and the environment's bounds in
-// proc(5)'s stat.
-MarkFate judge_unmarked(pid_t pid) {
-  constexpr std::uint64_t kExiting = 0x4, kKernelThread = 0x200000;
+// From proc(5)'s stat of a process or thread.
+struct Bounds {
+  std::uint64_t flags = 0, begin = 0, end = 0;  // of the environment
+  bool operator==(const Bounds&) const = default;
+};
+
+std::optional<Bounds> read_bounds(const std::string& directory) {
   constexpr int kFlags = 9, kEnvironmentBegin = 50, kEnvironmentEnd = 51;
-  const auto path = "/proc/" + std::to_string(pid) + "/stat";
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return MarkFate::other;
+  const int file = ::open((directory + "/stat").c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return std::nullopt;
   std::string text;
   read_all(file, text, kReadBytes);
   ::close(file);
-  std::uint64_t flags = 0, begin = 0, end = 0;
+  Bounds bounds;
   auto at = text.rfind(')');  // the second field is the program's name: anything, in brackets
   for (int field = 3; at != std::string::npos && field <= kEnvironmentEnd; ++field) {
     at = text.find(' ', at + 1);
     if (at == std::string::npos) break;
-    if (field == kFlags) std::from_chars(text.data() + at + 1, text.data() + text.size(), flags);
-    if (field == kEnvironmentBegin) std::from_chars(text.data() + at + 1, text.data() + text.size(), begin);
-    if (field == kEnvironmentEnd) std::from_chars(text.data() + at + 1, text.data() + text.size(), end);
+    const char* const begin = text.data() + at + 1;
+    const char* const end = text.data() + text.size();
+    if (field == kFlags) std::from_chars(begin, end, bounds.flags);
+    if (field == kEnvironmentBegin) std::from_chars(begin, end, bounds.begin);
+    if (field == kEnvironmentEnd) std::from_chars(begin, end, bounds.end);
   }
-  if ((flags & kKernelThread) != 0) return MarkFate::other;
-  if ((flags & kExiting) != 0) return MarkFate::exiting;
+  return bounds;
+}
+
+// False: another user's, or gone.
+bool read_environment(const std::string& directory, std::string& environment) {
+  const int file = ::open((directory + "/environ").c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return errno == ESRCH;  // it is exiting
+  read_all(file, environment, kMaxEnvironment);
+  ::close(file);
+  return true;
+}
+
+// What a process or thread is whose environment reads as empty.
+MarkFate judge_unmarked(const std::string& directory) {
+  constexpr std::uint64_t kExiting = 0x4, kKernelThread = 0x200000;
+  const auto bounds = read_bounds(directory);
+  if (!bounds || (bounds->flags & kKernelThread) != 0) return MarkFate::other;
+  if ((bounds->flags & kExiting) != 0) return MarkFate::exiting;
   // Between two programs there were no bounds when it was read, and may be some by now.
-  return end != 0 && begin == end ? MarkFate::cleared : MarkFate::unclear;
+  if (bounds->end == 0) return MarkFate::unclear;
+  if (bounds->begin == bounds->end) return MarkFate::cleared;
+  // Bounds that hold around another look, which finds nothing: it has taken the memory away.
+  std::string again;
+  const bool empty = read_environment(directory, again) && again.empty();
+  return empty && read_bounds(directory) == bounds ? MarkFate::cleared : MarkFate::unclear;
+}
+
+// Of a process whose first thread has ended, which shows no environment any more, though others go on.
+MarkFate judge_threads(const std::string& directory, std::string_view mark) {
+  std::error_code error;
+  std::filesystem::directory_iterator thread(directory + "/task", error);
+  for (; !error && thread != std::filesystem::directory_iterator(); thread.increment(error)) {
+    const auto path = thread->path().string();
+    std::string environment;
+    if (!read_environment(path, environment)) continue;
+    if (contains_mark(environment, mark)) return MarkFate::killed;
+    const auto fate = environment.empty() ? judge_unmarked(path) : MarkFate::other;
+    if (fate != MarkFate::exiting) return fate;
+  }
+  return MarkFate::exiting;
+}
+
+MarkFate judge(pid_t pid, std::string_view mark) {
+  const auto directory = "/proc/" + std::to_string(pid);
+  std::string environment;
+  if (!read_environment(directory, environment)) return MarkFate::other;
+  if (contains_mark(environment, mark)) return MarkFate::killed;
+  if (!environment.empty()) return MarkFate::other;
+  const auto fate = judge_unmarked(directory);
+  return fate == MarkFate::exiting ? judge_threads(directory, mark) : fate;
 }
 
 }  // namespace
@@ -74,21 +126,8 @@ MarkFate kill_if_marked(pid_t pid, std::string_view mark) {
   // The descriptor first: should the number pass to another process meanwhile, the signal does not.
   const int process = open_process(pid);
   if (process < 0) return MarkFate::other;
-  const auto path = "/proc/" + std::to_string(pid) + "/environ";
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  const bool foreign = file < 0 && errno != ESRCH;  // another user's; ESRCH: it is exiting
-  std::string environment;
-  if (file >= 0) {
-    read_all(file, environment, kMaxEnvironment);
-    ::close(file);
-  }
-  auto fate = MarkFate::other;
-  if (contains_mark(environment, mark)) {
-    fate = MarkFate::killed;
-    ::syscall(SYS_pidfd_send_signal, process, SIGKILL, nullptr, 0);
-  } else if (environment.empty() && !foreign) {
-    fate = judge_unmarked(pid);
-  }
+  const auto fate = judge(pid, mark);
+  if (fate == MarkFate::killed) ::syscall(SYS_pidfd_send_signal, process, SIGKILL, nullptr, 0);
   ::close(process);
   return fate;
 }

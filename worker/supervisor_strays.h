@@ -24,7 +24,8 @@ enum class MarkFate : std::uint8_t {
   killed,   // carried it, and has SIGKILL now
   exiting,  // runs no program any more; tells nothing, and may still leave children
   unclear,  // just executes another program: ask again
-  cleared,  // its environment is empty, or for some microseconds seems so while it executes another program
+  cleared,  // its environment is empty or taken away, or for some microseconds seems so while it executes
+            // another program
 };
 // SIGKILLs `pid` if its environment carries a mark with this prefix.
 MarkFate kill_if_marked(pid_t pid, std::string_view mark);
