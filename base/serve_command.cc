@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 #include <glog/logging.h>
 
@@ -39,9 +40,15 @@ Result<Settings> ServeCommand::read_again() const {
     if (auto taken = again.set_flag(name, value); !taken) return std::unexpected(taken.error());
   }
   if (auto loaded = load(again); !loaded) return std::unexpected(loaded.error());
+  return again;
+}
+
+void ServeCommand::take_over(Settings again) {
   const auto before = settings_.describe(), after = again.describe();
+  bool changed = false;
   for (std::size_t i = 0; i < after.size(); ++i) {
     if (before[i].value == after[i].value) continue;
+    changed = true;
     if (settings_.declared()[i].live) {
       LOG(INFO) << after[i].name << " is " << after[i].value << " now (" << after[i].origin << ")";
     } else {
@@ -49,7 +56,8 @@ Result<Settings> ServeCommand::read_again() const {
                    << "): it takes a restart to be in force";
     }
   }
-  return again;
+  if (!changed) LOG(INFO) << "settings read again: nothing has changed";
+  settings_ = std::move(again);
 }
 
 void ServeCommand::refuse_reload(const Error& error) {

@@ -23,13 +23,15 @@ class ServeCommand {
 
   // After parsing: the flags, the file, the environment. Errors: invalid_argument.
   Result<> load();
-  // The same sources, read again: gives `apply` what `read` makes of them. Logs each change, and which of
-  // them need a restart; a mistake is logged, and changes nothing.
+  // The same sources, read again: gives `apply` what `read` makes of them. Logs each change since the last
+  // time, and which of them need a restart; a mistake is logged, and changes nothing.
   template <class Read, class Apply>
   void reload(Read read, Apply apply) {
-    const auto again = read_again();
+    auto again = read_again();
     const auto settings = again ? read(*again) : std::unexpected(again.error());
-    settings ? apply(*settings) : refuse_reload(settings.error());
+    if (!settings) return refuse_reload(settings.error());
+    apply(*settings);
+    take_over(*std::move(again));
   }
   bool check_only() const { return check_config_; }
   void print() const;  // each effective value and its origin, on stdout
@@ -38,6 +40,7 @@ class ServeCommand {
   Result<> load(Settings& into) const;
   Result<Settings> read_again() const;
   static void refuse_reload(const Error& error);
+  void take_over(Settings again);
 
   Settings& settings_;
   CLI::App* command_ = nullptr;

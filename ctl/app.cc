@@ -24,6 +24,10 @@ std::vector<std::string> take_command(std::vector<std::string>& words) {
   return command;
 }
 
+bool is_submission(const CLI::App& app) {
+  return app.got_subcommand("task") && app.get_subcommand("task")->got_subcommand("submit");
+}
+
 int parse(CLI::App& app, Ctl& ctl, std::vector<std::string> words) {
   const bool marked = std::ranges::find(words, "--") != words.end();
   ctl.command = take_command(words);
@@ -38,12 +42,15 @@ int parse(CLI::App& app, Ctl& ctl, std::vector<std::string> words) {
     }
     const bool about_words = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr ||
                              dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
-    const std::string mistake = about_words ? command_mistake(app, words) : "";
+    std::string mistake = about_words ? command_mistake(app, words) : "";
+    if (mistake.empty() && !marked && is_submission(app) &&
+        dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)
+      mistake = std::string(error.what()) +
+                ": put the command after --, as in `ringctl task submit --wait -- sleep 1`";
     return ctl.failed({ErrorCode::invalid_argument, mistake.empty() ? error.what() : mistake, {}},
                       " (see `" + command_named(app, words) + " --help`)");
   }
-  const bool submits = app.got_subcommand("task") && app.get_subcommand("task")->got_subcommand("submit");
-  if (marked && !submits) {
+  if (marked && !is_submission(app)) {
     ctl.action = [&ctl] {
       return ctl.failed({ErrorCode::invalid_argument, "only `task submit` takes `-- …`", {}});
     };

@@ -42,7 +42,10 @@ class Submitter {
     if (in_flight_.size() >= kInFlight) {
       if (auto taken = take_one(); !taken) return taken;
     }
-    SubmitRequest request{std::move(tasks)};
+    // Of many, a key that is taken keeps none of the others back.
+    const bool keyed =
+        std::ranges::any_of(tasks, [](const NewTask& t) { return !t.idempotency_key.empty(); });
+    SubmitRequest request{std::move(tasks), many_ && keyed};
     auto answer = send(request);
     in_flight_.push_back({std::move(request), std::move(answer)});
     return {};
@@ -58,6 +61,7 @@ class Submitter {
     if (print_ids_ && many_ && ctl_.json()) list_.end();
   }
   std::vector<TaskId>& ids() { return ids_; }
+  std::size_t refused() const { return refused_; }
 
  private:
   struct Batch {
@@ -85,7 +89,12 @@ class Submitter {
     if (!answer) return std::unexpected(answer.error());
     const auto* reply = std::get_if<SubmitReply>(&*answer);
     if (reply == nullptr) return fail(ErrorCode::internal, "the master answered another question");
+    for (const auto& [index, error] : reply->refused)
+      ctl_.err() << "ringctl: task " << submitted_ + index + 1 << " of the input: " << error.message << '\n';
+    refused_ += reply->refused.size();
+    submitted_ += reply->ids.size();
     for (const TaskId id : reply->ids) {
+      if (id == TaskId{}) continue;
       ids_.push_back(id);
       if (print_ids_) print(id);
     }
@@ -112,6 +121,7 @@ class Submitter {
   ProgressLine line_;
   std::deque<Batch> in_flight_;
   std::vector<TaskId> ids_;
+  std::size_t submitted_ = 0, refused_ = 0;
 };
 
 Result<TaskSource> source_of(const SubmitFlags& flags, const Ctl& ctl, TaskTemplate tasks) {
@@ -147,6 +157,10 @@ int submit(Ctl& ctl, SubmitFlags& flags) {
     flags.wait = true;
   }
   if (const char* user = std::getenv("USER"); user != nullptr && *user != '\0') flags.task.created_by = user;
+  // Other kinds need not have anything to run.
+  const bool other_kind = !flags.task.kind.empty() && flags.task.kind != "process";
+  if (other_kind && !flags.task.spec && ctl.command.empty() && flags.file.empty() && !flags.each)
+    flags.task.spec = "{}";
   auto tasks = TaskTemplate::make(flags.task, read_wall_clock());
   if (!tasks) return ctl.failed(tasks.error());
   auto source = source_of(flags, ctl, std::move(*tasks));
@@ -175,10 +189,12 @@ int submit(Ctl& ctl, SubmitFlags& flags) {
     return ctl.failed(*error);
   }
   submitter.end_list();
-  if (accepted == 0) ctl.err() << "nothing to submit: the input is empty\n";
-  if (!flags.wait || accepted == 0) return kExitOk;
+  if (accepted + submitter.refused() == 0) ctl.err() << "nothing to submit: the input is empty\n";
+  const int refused = submitter.refused() > 0 ? kExitTaskFailed : kExitOk;
+  if (!flags.wait || accepted == 0) return refused;
   follow.whole_view = source->single();
-  return follow_and_report(ctl, submitter.ids(), follow);
+  const int code = follow_and_report(ctl, submitter.ids(), follow);
+  return code == kExitOk ? refused : code;
 }
 
 void add_task_flags(CLI::App& app, TaskOptions& task) {

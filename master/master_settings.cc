@@ -32,6 +32,10 @@ Result<MasterSettings> read_master_settings(const Settings& settings) {
   read.retention = settings.get_duration("retention");
   read.lane_window = static_cast<std::uint32_t>(settings.get_int("lane_window"));
   read.stop_timeout = settings.get_duration("stop_timeout");
+  if (read.worker_timeout < std::chrono::seconds(1))
+    return fail(ErrorCode::invalid_argument, "worker_timeout: at least 1s", "worker_timeout");
+  if (read.retention < std::chrono::hours(1))
+    return fail(ErrorCode::invalid_argument, "retention: at least 1h", "retention");
   if (read.database.empty()) {
     return fail(
         ErrorCode::invalid_argument,

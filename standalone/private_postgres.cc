@@ -89,7 +89,7 @@ Result<> make_own_directory(const std::string& path, const std::optional<User>& 
   return unavailable(path + ": cannot be given to the user postgres: " + std::strerror(error));
 }
 
-// Forks and runs it, its output appended to `log`; dies with this process.
+// Forks and runs it, its output in `log`; dies with this process.
 Result<pid_t> spawn(const std::vector<std::string>& command, const std::optional<User>& user,
                     const std::string& log) {
   std::vector<char*> argv;
@@ -111,7 +111,7 @@ Result<pid_t> spawn(const std::vector<std::string>& command, const std::optional
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   const int in = ::open("/dev/null", O_RDONLY);
-  const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
   ::dup2(in, 0);
   ::dup2(out < 0 ? in : out, 1);
   ::dup2(out < 0 ? in : out, 2);
@@ -202,6 +202,12 @@ Result<> PrivatePostgres::prepare() {
   if (!user) return std::unexpected(user.error());
   if (auto made = make_own_directory(options_.directory, *user); !made) return made;
   if (auto made = make_own_directory(sockets(), *user); !made) return made;
+  struct stat made_by{};
+  if (::stat((data() + "/PG_VERSION").c_str(), &made_by) == 0 &&
+      made_by.st_uid != (*user ? (*user)->uid : ::geteuid())) {
+    return unavailable(data() +
+                       " belongs to another user: run as that one, as at first, or choose another --data");
+  }
   if (!*user) return {};
   // It has to reach its own directory, from the root on.
   for (fs::path path = fs::path(options_.directory).parent_path(); path != "/"; path = path.parent_path()) {

@@ -150,9 +150,13 @@ TEST_F(StandaloneProcess, ReadsItsSettingsAgainAtSighup) {
   daemon_->signal(SIGHUP);
   ASSERT_TRUE(wait_until([&] { return daemon_->output().contains("lane_window has changed"); }));
   EXPECT_THAT(daemon_->output(), HasSubstr("max_crashes is 5 now (" + config + ":1)"));
-  std::ofstream(config) << "max_crashes: many\n";
+  std::ofstream(config) << "worker_timeout: 20s\nlog_level: loud\n";
   daemon_->signal(SIGHUP);
-  ASSERT_TRUE(wait_until([&] { return daemon_->output().contains("not reloaded: "); }));
+  ASSERT_TRUE(wait_until([&] { return daemon_->output().contains("not reloaded: log_level: "); }));
+  EXPECT_THAT(daemon_->output(), ::testing::Not(HasSubstr("worker_timeout is"))) << "all of it or nothing";
+  std::ofstream(config) << "max_crashes: 4\nlane_window: 500\n";
+  daemon_->signal(SIGHUP);
+  ASSERT_TRUE(wait_until([&] { return daemon_->output().contains("max_crashes is 4 now"); })) << "and back";
   EXPECT_EQ(end_of(*client, submit(*client, "true")), TaskState::succeeded);
 }
 
