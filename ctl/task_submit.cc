@@ -158,7 +158,7 @@ int submit(Ctl& ctl, SubmitFlags& flags) {
   }
   if (const char* user = std::getenv("USER"); user != nullptr && *user != '\0') flags.task.created_by = user;
   // Other kinds need not have anything to run.
-  const bool other_kind = !flags.task.kind.empty() && flags.task.kind != "process";
+  const bool other_kind = flags.task.kind && *flags.task.kind != "process";
   if (other_kind && !flags.task.spec && ctl.command.empty() && flags.file.empty() && !flags.each)
     flags.task.spec = "{}";
   auto tasks = TaskTemplate::make(flags.task, read_wall_clock());
