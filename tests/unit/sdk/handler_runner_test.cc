@@ -272,7 +272,9 @@ TEST_F(HandlerRunners, ProgressIsToldAFewTimesASecondHoweverOftenItIsSaid) {
 
 TEST_F(HandlerRunners, OfALongOutputTheEndIsKept) {
   blocking("k", [](Attempt& attempt) -> HandlerResult<> {
-    attempt.set_output(std::string(100'000, 'a') + "end");
+    std::string output(100'000, 'a');
+    output.append("end");
+    attempt.set_output(output);
     return {};
   });
   const AttemptResult result = result_of(start("k"));
