@@ -6,6 +6,7 @@
 
 #include <boost/json/basic_parser_impl.hpp>
 
+#include "base/name.h"
 #include "base/utf8.h"
 
 namespace ringmaster {
@@ -13,7 +14,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kMaxName = 64;
 constexpr std::size_t kMaxText = 256;
 constexpr std::size_t kMaxLabels = 4096;
 constexpr std::size_t kMaxTasks = 10'000;
@@ -86,16 +86,6 @@ bool is_json_object(std::string_view text, bool strings_only) {
   json::error_code error;
   const std::size_t used = parser.write_some(false, text.data(), text.size(), error);
   return !error && parser.done() && used == text.size();
-}
-
-bool is_name(std::string_view text) {
-  if (text.empty() || text.size() > kMaxName) return false;
-  for (const char c : text) {
-    const bool allowed = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                         c == '.' || c == '_' || c == '-';
-    if (!allowed) return false;
-  }
-  return true;
 }
 
 Result<> check_name(std::string_view field, std::string_view value) {

@@ -9,6 +9,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "base/nearest_word.h"
+#include "base/yaml_text.h"
 
 namespace ringmaster {
 namespace {
@@ -17,18 +18,6 @@ std::string replace_each(std::string_view text, char from, char to) {
   std::string changed(text);
   std::ranges::replace(changed, from, to);
   return changed;
-}
-
-// A YAML value as the text that an environment variable would hold, or nothing if it has no such form.
-std::optional<std::string> text_of(const YAML::Node& node, SettingType type) {
-  if (node.IsScalar()) return node.Scalar();
-  if (!node.IsSequence() || type != SettingType::list) return std::nullopt;
-  std::string joined;
-  for (const YAML::Node& item : node) {
-    if (!item.IsScalar() || item.Scalar().contains(',')) return std::nullopt;
-    joined += (joined.empty() ? "" : ",") + item.Scalar();
-  }
-  return joined;
 }
 
 Result<> refuse(std::string_view name, const std::string& message, const std::string& origin) {
@@ -105,7 +94,7 @@ Result<> Settings::load_file(const std::string& path) {
     const Setting* setting = find(name);
     if (setting == nullptr) return refuse(name, unknown(name), origin);
     if (!seen.insert(name).second) return refuse(name, name + " is given twice", origin);
-    const auto text = text_of(entry.second, setting->type);
+    const auto text = yaml_text(entry.second, setting->type);
     if (!text) {
       return refuse(name, name + ": expected " + allowed_values(*setting), origin);
     }

@@ -8,7 +8,9 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include "base/name.h"
 #include "base/nearest_word.h"
+#include "base/yaml_text.h"
 
 namespace ringmaster {
 namespace {
@@ -17,25 +19,9 @@ Error refusal(const std::string& origin, const std::string& message) {
   return {ErrorCode::invalid_argument, origin + ": " + message, {}};
 }
 
-// A plain name: it is typed, completed and shown.
-bool is_name(const std::string& text) {
-  const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-  };
-  return !text.empty() && text.size() <= 64 && text.front() != '-' && std::ranges::all_of(text, plain);
-}
-
-// The text that an environment variable would hold; nothing if there is none.
-std::optional<std::string> text_of(const YAML::Node& node, SettingType type) {
-  if (node.IsScalar()) return node.Scalar();
-  if (!node.IsSequence() || type != SettingType::list) return std::nullopt;
-  std::string joined;
-  for (const YAML::Node& item : node) {
-    if (!item.IsScalar() || item.Scalar().contains(',')) return std::nullopt;
-    joined += (joined.empty() ? "" : ",") + item.Scalar();
-  }
-  return joined;
+// It is typed, completed and shown.
+bool is_profile_name(const std::string& text) {
+  return is_name(text) && text.front() != '-';
 }
 
 // From the folder of the file that names it: what a relative path means must not depend on where one stands.
@@ -56,7 +42,7 @@ class Reader {
   }
 
   Result<Profile> profile(const YAML::Node& name, const YAML::Node& values) const {
-    if (!name.IsScalar() || !is_name(name.Scalar())) {
+    if (!name.IsScalar() || !is_profile_name(name.Scalar())) {
       return std::unexpected(
           refusal(origin(name), "a profile's name is made of up to 64 letters, digits and . _ -"));
     }
@@ -79,7 +65,7 @@ class Reader {
     const std::string name = key.IsScalar() ? key.Scalar() : "";
     const auto setting = std::ranges::find(declared_, name, &Setting::name);
     const auto type = setting == declared_.end() ? SettingType::text : setting->type;
-    const auto text = text_of(node, type);
+    const auto text = yaml_text(node, type);
     if (setting != declared_.end() && !text)
       return std::unexpected(refusal(origin(key), name + ": expected " + allowed_values(*setting)));
     if (auto taken = checked.set_in_file(name, text.value_or(""), origin(key)); !taken)

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -24,18 +25,37 @@ int complain(const Error& error, int code) {
   return code;
 }
 
-int serve(const char* argv0, const MasterSettings& settings, ServeCommand& command) {
+int serve(const char* argv0, MasterSettings settings, ServeCommand& command) {
   // Takes SIGTERM, which the daemon's frame takes back.
   install_log(argv0, settings.log_level, settings.log_format);
   DaemonFrame frame;
   const auto registry = [&frame, options = settings.registry()] {
     return std::make_unique<ZooKeeperRegistry>(frame.loop(), options);
   };
-  MasterDaemon daemon(frame.loop(), settings, registry, frame.ended());
+  MasterDaemon daemon(frame.loop(), std::move(settings), registry, frame.ended());
   if (auto started = daemon.start(); !started) return complain(started.error(), kFailure);
   return frame.run(daemon, [&] {
     command.reload(read_master_settings, [&](const auto& again) {
       set_log_level(again.log_level);
+      daemon.reload(again);
+    });
+  });
+}
+
+int serve_standalone(const char* argv0, StandaloneSettings settings, ServeCommand& command) {
+  if (auto made = make_standalone_directory(settings.data); !made) return complain(made.error(), kFailure);
+  // Forked first: it stays as small as this process is now, and inherits no thread, lock or descriptor.
+  auto supervisor = Supervisor::spawn(settings.worker.data_dir, settings.worker.cgroup_root);
+  if (!supervisor) return complain(supervisor.error(), kFailure);
+  if (auto locked = lock_standalone_directory(settings.data); !locked)
+    return complain(locked.error(), kFailure);
+  install_log(argv0, settings.master.log_level, settings.master.log_format);
+  DaemonFrame frame;
+  Standalone daemon(frame.loop(), std::move(settings), *std::move(supervisor), frame.ended());
+  if (auto started = daemon.start(); !started) return complain(started.error(), kFailure);
+  return frame.run(daemon, [&] {
+    command.reload(read_standalone_settings, [&](const auto& again) {
+      set_log_level(again.master.log_level);
       daemon.reload(again);
     });
   });
@@ -50,11 +70,13 @@ int migrate_database(const std::string& database) {
   return 0;
 }
 
-int run_master(const char* argv0, ServeCommand& command, const Settings& settings) {
+// The settings of one of the two, or what is wrong with them; then `serve` with them, if that is wanted.
+template <class Read, class Serve>
+int run(const char* argv0, ServeCommand& command, const Settings& settings, Read read, Serve serve) {
   if (auto loaded = command.load(); !loaded) return complain(loaded.error(), kBadConfiguration);
-  auto read = read_master_settings(settings);
-  if (!read) return complain(read.error(), kBadConfiguration);
-  if (!command.check_only()) return serve(argv0, *read, command);
+  auto wanted = read(settings);
+  if (!wanted) return complain(wanted.error(), kBadConfiguration);
+  if (!command.check_only()) return serve(argv0, *std::move(wanted), command);
   command.print();
   return 0;
 }
@@ -79,8 +101,9 @@ int main_of(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : kBadConfiguration;
   }
   if (migration->parsed()) return migrate_database(database);
-  if (standalone.parsed()) return run_standalone(argv[0], standalone, of_standalone);
-  return run_master(argv[0], command, settings);
+  if (standalone.parsed())
+    return run(argv[0], standalone, of_standalone, read_standalone_settings, serve_standalone);
+  return run(argv[0], command, settings, read_master_settings, serve);
 }
 
 }  // namespace

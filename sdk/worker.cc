@@ -17,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/name.h"
 #include "sdk/convert.h"
 #include "sdk/handler_daemon.h"
 #include "sdk/library_log.h"
@@ -73,13 +74,6 @@ std::optional<Error> check(const WorkerOptions& options, const Handlers& handler
   return std::nullopt;
 }
 
-bool is_kind(std::string_view name) {
-  return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-  });
-}
-
 // SIGTERM and SIGINT as something to poll for, as long as it lives.
 class StopSignals {
  public:
@@ -130,7 +124,7 @@ class Worker::Impl {
   Impl& operator=(const Impl&) = delete;
 
   void add(std::string kind, Handler handler) {
-    if (!is_kind(kind)) {
+    if (!is_name(kind)) {
       bad_handler_ =
           refusal("kind", "`" + kind + "` is not allowed: 1 to 64 letters, digits, `.`, `_` and `-`");
     } else if (!handlers_.try_emplace(kind, std::move(handler)).second) {

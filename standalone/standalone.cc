@@ -1,7 +1,6 @@
 #include "standalone/standalone.h"
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <utility>
@@ -12,21 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/daemon_log.h"
-
 namespace ringmaster {
 
-namespace {
-
-constexpr int kFailure = 1;
-constexpr int kBadConfiguration = 2;
-
-int complain(const Error& error, int code) {
-  std::fprintf(stderr, "ringmaster: %s\n", error.message.c_str());
-  return code;
-}
-
-Result<> make_directory(const std::string& path) {
+Result<> make_standalone_directory(const std::string& path) {
   std::error_code error;
   const bool made = std::filesystem::create_directories(path, error);
   if (error) return fail(ErrorCode::unavailable, "data: " + path + " cannot be made: " + error.message());
@@ -35,8 +22,7 @@ Result<> make_directory(const std::string& path) {
   return {};
 }
 
-// For this process, until it ends.
-Result<> lock_directory(const std::string& path) {
+Result<> lock_standalone_directory(const std::string& path) {
   const int lock = ::open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock < 0)
     return fail(ErrorCode::unavailable, "data: no right to write into " + path + ": " + std::strerror(errno));
@@ -45,8 +31,6 @@ Result<> lock_directory(const std::string& path) {
   return fail(ErrorCode::unavailable, "data: another ringmaster standalone runs in " + path +
                                           ": stop it, or choose another directory");
 }
-
-}  // namespace
 
 Standalone::Standalone(AsioLoop& loop, StandaloneSettings settings, Supervisor supervisor, Ended ended)
     : loop_(loop),
@@ -88,31 +72,6 @@ void Standalone::worker_ended(int code) {
 void Standalone::reload(const StandaloneSettings& settings) {
   master_.reload(settings.master);
   if (worker_) worker_->reload(settings.worker);
-}
-
-int run_standalone(const char* argv0, ServeCommand& command, const Settings& settings) {
-  if (auto loaded = command.load(); !loaded) return complain(loaded.error(), kBadConfiguration);
-  auto read = read_standalone_settings(settings);
-  if (!read) return complain(read.error(), kBadConfiguration);
-  if (command.check_only()) {
-    command.print();
-    return 0;
-  }
-  if (auto made = make_directory(read->data); !made) return complain(made.error(), kFailure);
-  // Forked first: it stays as small as this process is now, and inherits no thread, lock or descriptor.
-  auto supervisor = Supervisor::spawn(read->worker.data_dir, read->worker.cgroup_root);
-  if (!supervisor) return complain(supervisor.error(), kFailure);
-  if (auto locked = lock_directory(read->data); !locked) return complain(locked.error(), kFailure);
-  install_log(argv0, read->master.log_level, read->master.log_format);
-  DaemonFrame frame;
-  Standalone daemon(frame.loop(), *std::move(read), *std::move(supervisor), frame.ended());
-  if (auto started = daemon.start(); !started) return complain(started.error(), kFailure);
-  return frame.run(daemon, [&] {
-    command.reload(read_standalone_settings, [&](const auto& again) {
-      set_log_level(again.master.log_level);
-      daemon.reload(again);
-    });
-  });
 }
 
 }  // namespace ringmaster

@@ -4,9 +4,9 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "base/daemon.h"
-#include "base/serve_command.h"
 #include "master/master_daemon.h"
 #include "registry/memory_registry.h"
 #include "standalone/private_postgres.h"
@@ -39,7 +39,9 @@ class Standalone final : public Daemon {
   int worker_code_ = 0;
 };
 
-// The command: until SIGTERM or SIGINT. Exit codes: 0 ok, 1 failure, 2 bad configuration.
-int run_standalone(const char* argv0, ServeCommand& command, const Settings& settings);
+// Where everything is kept: made, and then locked for this process until it ends. Between the two the
+// supervisor is forked, which would inherit the lock. Errors: unavailable.
+Result<> make_standalone_directory(const std::string& path);
+Result<> lock_standalone_directory(const std::string& path);
 
 }  // namespace ringmaster

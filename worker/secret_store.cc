@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/name.h"
+
 namespace ringmaster {
 namespace {
 
@@ -100,12 +102,7 @@ void find_rest(std::string_view text, std::string_view value, Cut cut, Spans& sp
 }  // namespace
 
 bool is_secret_name(std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-  };
-  return !name.empty() && name.size() <= kMaxSecretName && !name.starts_with('.') &&
-         std::ranges::all_of(name, allowed);
+  return is_name(name, kMaxSecretName) && !name.starts_with('.');
 }
 
 Result<> SecretStore::check() const {

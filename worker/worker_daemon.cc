@@ -7,6 +7,7 @@
 
 #include "worker/http_runner.h"
 #include "worker/noop_runner.h"
+#include "worker/worker_parts.h"
 
 namespace ringmaster {
 
@@ -91,27 +92,12 @@ ProcessRules WorkerDaemon::process_rules() const {
 }
 
 void WorkerDaemon::make_node() {
-  WorkerOptions worker;
-  worker.node_id = settings_.node_id;
-  worker.incarnation = new_incarnation();
-  worker.groups = settings_.groups;
-  worker.slots = settings_.slots;
-  worker.prefetch = settings_.prefetch;
-  worker.weight = settings_.weight;
-  worker.version = RINGMASTER_VERSION;
-  worker.report_redials = settings_.report_redials;
+  WorkerOptions worker = node_options(settings_);
   worker.bound = [this](const std::string& store_id) { links_->set_store_id(store_id); };
   worker.read_log = [this](const LogRequest& request) { return logs_->read(request); };
   node_ = std::make_unique<WorkerNode>(loop_, *registry_, *spool_, *runner_, worker);
-
-  LinksOptions links;
-  links.cluster = settings_.cluster;
-  links.secret = settings_.secret;
-  links.role = Role::worker;
-  links.node_id = settings_.node_id;
-  links.incarnation = worker.incarnation;
-  links.store_id = node_->store_id();
-  links_ = std::make_unique<TcpLinks>(loop_, links, *node_);
+  links_ = std::make_unique<TcpLinks>(loop_, links_options(settings_, worker.incarnation, node_->store_id()),
+                                      *node_);
 }
 
 // A few at a time: the loop has more urgent things to do.

@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "base/name.h"
 #include "worker/account.h"
 #include "worker/attempt_cgroups.h"
 #include "worker/attempt_limits.h"
@@ -16,7 +17,6 @@ namespace {
 
 constexpr std::int64_t kMaxSlots = 100'000;
 constexpr std::size_t kMaxGroups = 64;
-constexpr std::size_t kMaxGroupName = 64;
 constexpr std::int64_t kLeastLogSize = 4096;
 constexpr std::int64_t kMostMemory = std::int64_t{1} << 50;
 constexpr std::int64_t kMostProcesses = 4 * 1024 * 1024;  // the kernel's own bound
@@ -26,20 +26,12 @@ std::string core_count() {
   return std::to_string(std::max(1U, std::thread::hardware_concurrency()));
 }
 
-bool is_group_name(std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-  };
-  return !name.empty() && name.size() <= kMaxGroupName && std::ranges::all_of(name, allowed);
-}
-
 Result<> check_groups(const std::vector<std::string>& groups) {
   if (groups.empty() || groups.size() > kMaxGroups) {
     return fail(ErrorCode::invalid_argument, "groups: 1 to 64 names are allowed", "groups");
   }
   for (const std::string& group : groups) {
-    if (is_group_name(group)) continue;
+    if (is_name(group)) continue;
     return fail(ErrorCode::invalid_argument,
                 "groups: `" + group + "` is not allowed: 1 to 64 letters, digits, `.`, `_` and `-`",
                 "groups");

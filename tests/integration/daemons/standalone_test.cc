@@ -1,14 +1,15 @@
 // `ringmaster standalone` as a real process: its own PostgreSQL, crashes, restarts, and its end.
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
-#include <thread>
 
 #include <boost/json/parse.hpp>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
 #include "client/client.h"
+#include "tests/integration/daemons/cluster.h"
 #include "tests/servers/child_process.h"
 
 namespace ringmaster {
@@ -54,14 +55,8 @@ class StandaloneProcess : public testing::Test {
     if (!client) throw std::runtime_error(client.error().message);
     return *std::move(client);
   }
-  template <class Condition>
-  bool wait_until(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + seconds(30);
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::sleep_for(milliseconds(10));
-    }
-    return true;
+  static bool wait_until(const std::function<bool()>& holds) {
+    return Cluster::eventually(holds, seconds(30));
   }
   std::string data() const { return directory_ / "data"; }
   pid_t postgres() const {
@@ -140,6 +135,53 @@ TEST_F(StandaloneProcess, SaysWhatIsMissing) {
   EXPECT_EQ(run({"--postgres-binaries", "/nowhere"}, "first")->wait(seconds(30)), 1);
   std::ifstream log(directory_ / "first");
   EXPECT_THAT((std::string{std::istreambuf_iterator<char>(log), {}}), HasSubstr("apt install postgresql-15"));
+}
+
+TEST_F(StandaloneProcess, WhatAnotherVersionOfPostgresMadeIsNotTouched) {
+  std::filesystem::create_directories(data() + "/postgres/data");
+  std::ofstream(data() + "/postgres/data/PG_VERSION") << "99\n";
+  const auto refused = run();
+  EXPECT_EQ(refused->wait(seconds(30)), 1);
+  EXPECT_THAT(refused->output(),
+              HasSubstr("PostgreSQL 99, which made " + data() + "/postgres/data, is not in"));
+}
+
+TEST_F(StandaloneProcess, ALinkInTheDatabasesDirectoryIsNotFollowed) {
+  std::filesystem::create_directories(data() + "/postgres");
+  std::filesystem::create_directory(directory_ / "elsewhere");
+  std::filesystem::create_directory_symlink(directory_ / "elsewhere", data() + "/postgres/socket");
+  const auto refused = run();
+  EXPECT_EQ(refused->wait(seconds(30)), 1);
+  EXPECT_THAT(refused->output(), HasSubstr("/postgres/socket: is no directory of ours"));
+}
+
+TEST_F(StandaloneProcess, WhatAnotherUserMadeIsSaidToBeThatUsers) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  {
+    start();
+  }
+  daemon_->signal(SIGTERM);
+  ASSERT_EQ(daemon_->wait(seconds(30)), 0);
+  ASSERT_EQ(::chown((data() + "/postgres/data/PG_VERSION").c_str(), 12345, 12345), 0);
+  const auto refused = run({}, "second");
+  EXPECT_EQ(refused->wait(seconds(30)), 1);
+  EXPECT_THAT(refused->output(), HasSubstr("belongs to another user"));
+}
+
+// After a restart of the machine its number may be anybody's.
+TEST_F(StandaloneProcess, AStrangerWithTheNumberOfItsFormerServerIsLeftAlone) {
+  {
+    start();
+  }
+  daemon_->signal(SIGTERM);
+  ASSERT_EQ(daemon_->wait(seconds(30)), 0);
+  std::filesystem::copy_file("/bin/sleep", directory_ / "postgres");
+  ChildProcess stranger({directory_ / "postgres", "300"}, {.output = directory_ / "stranger"});
+  std::ofstream(data() + "/postgres/data/postmaster.pid") << stranger.pid() << "\n";
+  const auto again = run({}, "second");
+  // As root it goes on; as the stranger's own user PostgreSQL itself refuses, and says why.
+  wait_until([&] { return !again->running() || again->output().contains("took 256 shards"); });
+  EXPECT_TRUE(stranger.running()) << again->output();
 }
 
 TEST_F(StandaloneProcess, ReadsItsSettingsAgainAtSighup) {

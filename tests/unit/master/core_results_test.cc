@@ -82,6 +82,14 @@ TEST(SchedulerCoreResults, AReleasedAttemptRunsAgainWhateverItsPolicyAndCountsFo
   }
 }
 
+TEST(SchedulerCoreResults, WhatIsReleasedAgainAndAgainGoesInNoCircleAtFullSpeed) {
+  Dispatched h({.retry = {.backoff = std::chrono::seconds(0)}});
+  h.report(h.w1, h.token, Outcome::released);
+  h.take();
+  ASSERT_THAT(h.last.retries, SizeIs(1));
+  EXPECT_GE(h.last.retries[0].run_at, h.now.wall + std::chrono::seconds(1));
+}
+
 TEST(SchedulerCoreResults, WhatADrainingWorkerReleasesRunsElsewhereAtOnce) {
   Dispatched h({.retry = {.max_attempts = 1, .backoff = std::chrono::seconds(2)}});
   h.core.on_message(h.w1, WorkerStatus{.credit_limit = 0, .draining = true}, h.now);
