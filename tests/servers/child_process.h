@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/servers/place.h"
+
 namespace ringmaster {
 
 class ChildProcess {
@@ -27,6 +29,7 @@ class ChildProcess {
     std::filesystem::path errors;                    // stderr, if it is to be apart
     std::string input;                               // its whole stdin
     std::map<std::string, std::string> environment;  // added to ours
+    Place place;
   };
 
   ChildProcess(std::vector<std::string> argv, Options options) : options_(std::move(options)) {
@@ -79,7 +82,7 @@ class ChildProcess {
     if (pid_ < 0) throw std::runtime_error("cannot fork");
     if (pid_ > 0) return;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(127);
+    if (::getppid() != parent || !options_.place.enter()) ::_exit(127);
     for (const auto& [name, value] : options_.environment) ::setenv(name.c_str(), value.c_str(), 1);
     const int out = ::open(options_.output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     const int in = ::open(input.c_str(), O_RDONLY);

@@ -25,6 +25,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/servers/place.h"
+
 namespace ringmaster {
 
 class PostgresServer {
@@ -35,8 +37,11 @@ class PostgresServer {
     return server;
   }
 
-  PostgresServer() : directory_(make_directory()), port_(free_port()) {
+  explicit PostgresServer(Place place = {})
+      : place_(std::move(place)), directory_(make_directory()), port_(free_port()) {
     run({"initdb", "-D", data(), "-U", "ringmaster", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8"});
+    if (!place_.on_loopback())
+      std::ofstream(data() + "/pg_hba.conf", std::ios::app) << "host all,replication all samenet trust\n";
     start();
   }
   ~PostgresServer() {
@@ -48,7 +53,8 @@ class PostgresServer {
   PostgresServer& operator=(const PostgresServer&) = delete;
 
   std::string conninfo(const std::string& database) const {
-    return "host=127.0.0.1 port=" + std::to_string(port_) + " user=ringmaster dbname=" + database;
+    return "host=" + place_.address + " port=" + std::to_string(port_) +
+           " user=ringmaster dbname=" + database;
   }
   std::string socket_conninfo(const std::string& database) const {
     return "host=" + directory_.string() + " port=" + std::to_string(port_) +
@@ -78,10 +84,11 @@ class PostgresServer {
 
   // After stop(): on the same port with the same data. Returns when it answers.
   void start() {
-    pid_ = spawn({"postgres", "-D", data(), "-k", directory_.string(), "-c", "listen_addresses=127.0.0.1",
-                  "-p", std::to_string(port_), "-c", "shared_buffers=256MB", "-c", "max_connections=60"});
+    pid_ = spawn({"postgres", "-D", data(), "-k", directory_.string(), "-c",
+                  "listen_addresses=" + place_.address, "-p", std::to_string(port_), "-c",
+                  "shared_buffers=256MB", "-c", "max_connections=60"});
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (PQping(conninfo("postgres").c_str()) != PQPING_OK) {
+    while (PQping(socket_conninfo("postgres").c_str()) != PQPING_OK) {
       if (::waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = 0;
       if (pid_ == 0 || std::chrono::steady_clock::now() > deadline) {
         throw std::runtime_error("PostgreSQL did not start:\n" + log());
@@ -96,6 +103,10 @@ class PostgresServer {
     ::waitpid(pid_, nullptr, 0);
     pid_ = 0;
   }
+
+  pid_t pid() const { return pid_; }
+  void freeze() const { ::kill(pid_, SIGSTOP); }
+  void thaw() const { ::kill(pid_, SIGCONT); }
 
   std::string log() const {
     std::ifstream file(directory_ / "log");
@@ -152,7 +163,7 @@ class PostgresServer {
     if (pid < 0) throw std::runtime_error("cannot fork");
     if (pid > 0) return pid;
     ::prctl(PR_SET_PDEATHSIG, SIGQUIT);
-    if (::getppid() != parent || ::chdir(home.c_str()) != 0) ::_exit(127);
+    if (::getppid() != parent || !place_.enter() || ::chdir(home.c_str()) != 0) ::_exit(127);
     const int log = ::open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     ::dup2(log, STDOUT_FILENO);
     ::dup2(log, STDERR_FILENO);
@@ -160,6 +171,7 @@ class PostgresServer {
     ::_exit(127);
   }
 
+  Place place_;
   std::filesystem::path directory_;
   int port_;
   int databases_ = 0;

@@ -23,11 +23,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/servers/place.h"
+
 namespace ringmaster {
 
 class ZooKeeperServer {
  public:
-  ZooKeeperServer() : directory_(make_directory()), port_(free_port()) { start(); }
+  explicit ZooKeeperServer(Place place = {}) : ZooKeeperServer(std::move(place), 0, {}) { start(); }
+  // The member `number`, from 1, of an ensemble at these addresses. Not started yet.
+  ZooKeeperServer(Place place, std::size_t number, std::vector<std::string> ensemble)
+      : place_(std::move(place)),
+        number_(number),
+        ensemble_(std::move(ensemble)),
+        directory_(make_directory()),
+        port_(free_port()) {}
   ~ZooKeeperServer() {
     stop(SIGKILL);
     std::error_code ignored;
@@ -37,12 +46,19 @@ class ZooKeeperServer {
   ZooKeeperServer& operator=(const ZooKeeperServer&) = delete;
 
   std::uint16_t port() const { return port_; }
-  std::string hosts() const { return "127.0.0.1:" + std::to_string(port_); }
+  std::string hosts() const { return place_.address + ":" + std::to_string(port_); }
 
   // After stop(): on the same port with the same data. Returns when it answers.
   void start() {
+    launch();
+    wait_until_ready();
+  }
+  // The first two of an ensemble of three need each other to become ready.
+  void launch() {
     write_configuration();
     spawn();
+  }
+  void wait_until_ready() {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (four_letter_word("srvr").find("Mode:") == std::string::npos) {
       if (::waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = 0;
@@ -71,7 +87,7 @@ class ZooKeeperServer {
     const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const timeval second{1, 0};
     ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
-    const sockaddr_in address = loopback(port_);
+    const sockaddr_in address = at(place_.address, port_);
     std::string answer;
     if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
         ::send(socket, word.data(), word.size(), MSG_NOSIGNAL) > 0) {
@@ -96,17 +112,17 @@ class ZooKeeperServer {
     return pattern;
   }
 
-  static sockaddr_in loopback(std::uint16_t port) {
+  static sockaddr_in at(const std::string& host, std::uint16_t port) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ::inet_pton(AF_INET, host.c_str(), &address.sin_addr);
     return address;
   }
 
   static std::uint16_t free_port() {
     const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address = loopback(0);
+    sockaddr_in address = at("127.0.0.1", 0);
     socklen_t size = sizeof address;
     ::bind(socket, reinterpret_cast<const sockaddr*>(&address), size);
     ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
@@ -118,8 +134,14 @@ class ZooKeeperServer {
     std::ofstream file(directory_ / "zoo.cfg");
     file << "tickTime=200\n"
          << "dataDir=" << (directory_ / "data").string() << "\n"
-         << "clientPort=" << port_ << "\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\n"
+         << "clientPort=" << port_ << "\nclientPortAddress=" << place_.address << "\nmaxClientCnxns=0\n"
          << "admin.enableServer=false\n4lw.commands.whitelist=*\n";
+    if (number_ == 0) return;
+    file << "initLimit=20\nsyncLimit=10\n";
+    for (std::size_t i = 0; i < ensemble_.size(); ++i)
+      file << "server." << i + 1 << "=" << ensemble_[i] << ":2888:3888\n";
+    std::filesystem::create_directories(directory_ / "data");
+    std::ofstream(directory_ / "data" / "myid") << number_ << "\n";
   }
 
   void spawn() {
@@ -143,7 +165,7 @@ class ZooKeeperServer {
     if (pid_ < 0) throw std::runtime_error("cannot fork");
     if (pid_ > 0) return;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(127);
+    if (::getppid() != parent || !place_.enter()) ::_exit(127);
     const int log = ::open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     ::dup2(log, STDOUT_FILENO);
     ::dup2(log, STDERR_FILENO);
@@ -152,6 +174,9 @@ class ZooKeeperServer {
     ::_exit(127);
   }
 
+  Place place_;
+  std::size_t number_ = 0;
+  std::vector<std::string> ensemble_;
   std::filesystem::path directory_;
   std::uint16_t port_;
   pid_t pid_ = 0;

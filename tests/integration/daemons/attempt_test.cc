@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/integration/daemons/cluster.h"
+#include "tests/servers/cluster.h"
 
 namespace ringmaster {
 namespace {

@@ -13,7 +13,7 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/integration/daemons/cluster.h"
+#include "tests/servers/cluster.h"
 #include "tests/servers/network_namespace.h"
 
 namespace ringmaster {

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "base/hash_ring.h"
-#include "tests/integration/daemons/cluster.h"
+#include "tests/servers/cluster.h"
 
 namespace ringmaster {
 namespace {

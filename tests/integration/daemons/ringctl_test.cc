@@ -6,7 +6,7 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/integration/daemons/cluster.h"
+#include "tests/servers/cluster.h"
 #include "tests/servers/pseudo_terminal.h"
 
 namespace ringmaster {

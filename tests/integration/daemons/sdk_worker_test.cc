@@ -7,7 +7,7 @@
 
 #include "ringmaster/client.h"
 #include "ringmaster/worker.h"
-#include "tests/integration/daemons/cluster.h"
+#include "tests/servers/cluster.h"
 
 namespace ringmaster::sdk {
 namespace {

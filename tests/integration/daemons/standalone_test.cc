@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "client/client.h"
-#include "tests/integration/daemons/cluster.h"
+#include "tests/servers/cluster.h"
 #include "tests/servers/child_process.h"
 
 namespace ringmaster {

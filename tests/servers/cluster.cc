@@ -1,4 +1,4 @@
-#include "tests/integration/daemons/cluster.h"
+#include "tests/servers/cluster.h"
 
 namespace ringmaster {
 
@@ -18,8 +18,9 @@ std::string free_address() {
   return "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
 }
 
-std::string database_of(const std::string& conninfo) {
-  return conninfo.substr(conninfo.rfind('=') + 1);
+std::filesystem::path make_directory() {
+  std::string pattern = (std::filesystem::temp_directory_path() / "ringmaster-cluster-XXXXXX").string();
+  return ::mkdtemp(pattern.data());
 }
 
 }  // namespace
@@ -33,15 +34,45 @@ bool Cluster::eventually(const std::function<bool()>& holds, std::chrono::millis
   return true;
 }
 
-Cluster::Cluster(Database database) {
-  std::string pattern = (std::filesystem::temp_directory_path() / "ringmaster-cluster-XXXXXX").string();
-  directory_ = ::mkdtemp(pattern.data());
-  PostgresServer& postgres = PostgresServer::shared();
-  const std::string name = postgres.make_database();
-  conninfo_ = database == Database::by_tcp ? postgres.conninfo(name) : postgres.socket_conninfo(name);
+Cluster::Cluster(Database database) : directory_(make_directory()), postgres_(&PostgresServer::shared()) {
+  database_ = postgres_->make_database();
+  conninfo_ =
+      database == Database::by_tcp ? postgres_->conninfo(database_) : postgres_->socket_conninfo(database_);
+  registry_.push_back(std::make_unique<ZooKeeperServer>());
+  migrate();
+}
+
+Cluster::Cluster(BridgedNetwork& network, std::size_t registry_nodes)
+    : directory_(make_directory()), network_(&network), secret_("a secret of these tests") {
+  std::vector<std::string> ensemble;
+  for (std::size_t i = 1; i <= registry_nodes; ++i)
+    ensemble.push_back(place("zk" + std::to_string(i)).address);
+  for (std::size_t i = 1; i <= registry_nodes; ++i) {
+    const std::size_t number = registry_nodes == 1 ? 0 : i;
+    registry_.push_back(std::make_unique<ZooKeeperServer>(place("zk" + std::to_string(i)), number, ensemble));
+    registry_.back()->launch();
+  }
+  own_postgres_ = std::make_unique<PostgresServer>(place("pg"));
+  postgres_ = own_postgres_.get();
+  database_ = postgres_->make_database();
+  conninfo_ = postgres_->conninfo(database_);
+  const std::string secret_file = directory_ / "secret";
+  std::ofstream(secret_file) << secret_;
+  std::filesystem::permissions(secret_file, std::filesystem::perms::owner_read);
+  migrate();
+  for (auto& server : registry_) server->wait_until_ready();
+}
+
+void Cluster::migrate() {
   ChildProcess migrate({kBin + "/ringmaster", "migrate", "--database", conninfo_},
                        {.output = directory_ / "migrate.log"});
   if (migrate.wait(std::chrono::seconds(30)) != 0) throw std::runtime_error("migrate: " + migrate.output());
+}
+
+std::string Cluster::zookeeper() const {
+  std::string hosts;
+  for (const auto& server : registry_) hosts += (hosts.empty() ? "" : ",") + server->hosts();
+  return hosts;
 }
 
 Cluster::~Cluster() {
@@ -55,39 +86,37 @@ Cluster::~Cluster() {
   std::filesystem::remove_all(directory_, ignored);
 }
 
-ChildProcess& Cluster::start_master(const std::string& id, std::vector<std::string> flags) {
-  auto [address, fresh] = addresses_.try_emplace(id);
-  if (fresh) address->second = free_address();
+void Cluster::start(const std::string& id, std::vector<std::string> argv,
+                    const std::vector<std::string>& flags, Environment environment) {
+  argv.insert(argv.end(),
+              {"--node-id", id, "--cluster", "test", "--zookeeper", zookeeper(), "--session-timeout", "2s"});
+  if (!secret_.empty()) argv.insert(argv.end(), {"--secret-file", directory_ / "secret"});
+  argv.insert(argv.end(), flags.begin(), flags.end());
   auto& process = processes_[id];
   process.reset();
-  std::vector<std::string> argv{kBin + "/ringmaster", "serve",
-                                "--node-id",          id,
-                                "--cluster",          "test",
-                                "--listen",           address->second,
-                                "--http-listen",      "127.0.0.1:0",
-                                "--database",         conninfo_,
-                                "--zookeeper",        zookeeper_.hosts(),
-                                "--session-timeout",  "2s"};
-  argv.insert(argv.end(), flags.begin(), flags.end());
-  process = std::make_unique<ChildProcess>(std::move(argv),
-                                           ChildProcess::Options{.output = directory_ / (id + ".log")});
-  return *process;
+  process = std::make_unique<ChildProcess>(
+      std::move(argv),
+      ChildProcess::Options{
+          .output = directory_ / (id + ".log"), .environment = std::move(environment), .place = place(id)});
 }
 
-ChildProcess& Cluster::start_worker(const std::string& id, std::vector<std::string> flags) {
-  std::vector<std::string> argv{kBin + "/ringworker", "serve",
-                                "--node-id",          id,
-                                "--cluster",          "test",
-                                "--listen",           "127.0.0.1:0",
-                                "--zookeeper",        zookeeper_.hosts(),
-                                "--session-timeout",  "2s",
-                                "--data-dir",         directory_ / id};
-  argv.insert(argv.end(), flags.begin(), flags.end());
-  auto& process = processes_[id];
-  process.reset();
-  process = std::make_unique<ChildProcess>(std::move(argv),
-                                           ChildProcess::Options{.output = directory_ / (id + ".log")});
-  return *process;
+ChildProcess& Cluster::start_master(const std::string& id, std::vector<std::string> flags,
+                                    Environment environment) {
+  auto [address, fresh] = addresses_.try_emplace(id);
+  if (fresh) address->second = network_ == nullptr ? free_address() : place(id).address + ":7070";
+  start(id,
+        {kBin + "/ringmaster", "serve", "--listen", address->second, "--http-listen", "127.0.0.1:0",
+         "--database", conninfo_},
+        flags, std::move(environment));
+  return process(id);
+}
+
+ChildProcess& Cluster::start_worker(const std::string& id, std::vector<std::string> flags,
+                                    Environment environment) {
+  start(id,
+        {kBin + "/ringworker", "serve", "--listen", place(id).address + ":0", "--data-dir", directory_ / id},
+        flags, std::move(environment));
+  return process(id);
 }
 
 void Cluster::stop_worker(const std::string& id, int signal) {
@@ -121,7 +150,9 @@ Client& Cluster::client(const std::string& master) {
   std::string why;
   const bool connected = eventually(
       [&] {
-        auto made = Client::connect({.addresses = {addresses_.at(master)}, .cluster = "test"});
+        ClientOptions options = client_options();
+        options.addresses = {addresses_.at(master)};
+        auto made = Client::connect(std::move(options));
         if (made) client = *std::move(made);
         if (!made) why = made.error().message;
         return client != nullptr;
@@ -131,10 +162,14 @@ Client& Cluster::client(const std::string& master) {
   return *client;
 }
 
+ClientOptions Cluster::client_options() const {
+  return {.addresses = {}, .cluster = "test", .secret = secret_};
+}
+
 std::unique_ptr<Client> Cluster::client_of_all() {
-  ClientOptions options{.addresses = {}, .cluster = "test"};
+  ClientOptions options = client_options();
   for (const auto& [id, address] : addresses_) options.addresses.push_back(address);
-  auto made = Client::connect(options);
+  auto made = Client::connect(std::move(options));
   if (!made) throw std::runtime_error(made.error().message);
   return *std::move(made);
 }
@@ -167,6 +202,7 @@ Cluster::Ran Cluster::ringctl(std::vector<std::string> arguments, const std::str
   for (const auto& [id, address] : addresses_) addresses += (addresses.empty() ? "" : ",") + address;
   std::vector<std::string> argv{kBin + "/ringctl"};
   if (!addresses.empty()) argv.insert(argv.end(), {"--address", addresses, "--cluster", "test"});
+  if (!secret_.empty()) argv.insert(argv.end(), {"--secret-file", directory_ / "secret"});
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   const auto output = directory_ / ("ringctl-" + std::to_string(++runs_));
   ChildProcess process(std::move(argv),
@@ -176,7 +212,7 @@ Cluster::Ran Cluster::ringctl(std::vector<std::string> arguments, const std::str
 }
 
 std::string Cluster::query(const std::string& sql) {
-  return PostgresServer::shared().query(database_of(conninfo_), sql);
+  return postgres_->query(database_, sql);
 }
 
 }  // namespace ringmaster

@@ -1,5 +1,6 @@
 // Cluster: real daemons on a real PostgreSQL and ZooKeeper, each a process of its own, for one test.
-// Everything is on loopback, in a temporary directory, and ends with the test.
+// Everything is on loopback, or at places of its own in a network that the test cuts; in a temporary
+// directory; and ends with the test.
 #pragma once
 
 #include <chrono>
@@ -13,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "client/client.h"
+#include "tests/servers/bridged_network.h"
 #include "tests/servers/child_process.h"
 #include "tests/servers/postgres_server.h"
 #include "tests/servers/zookeeper_server.h"
@@ -24,13 +26,23 @@ class Cluster {
   // By socket: for a test in a network of its own, which PostgreSQL is not in.
   enum class Database { by_tcp, by_socket };
   explicit Cluster(Database database = Database::by_tcp);
+  // Each daemon and server at a place named after it: `pg`, and `zk1` … `zk<registry_nodes>`. The network
+  // outlives the cluster.
+  Cluster(BridgedNetwork& network, std::size_t registry_nodes);
   ~Cluster();
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
 
-  ChildProcess& start_master(const std::string& id, std::vector<std::string> flags = {});
-  ChildProcess& start_worker(const std::string& id, std::vector<std::string> flags = {});
+  using Environment = std::map<std::string, std::string>;
+  ChildProcess& start_master(const std::string& id, std::vector<std::string> flags = {},
+                             Environment environment = {});
+  ChildProcess& start_worker(const std::string& id, std::vector<std::string> flags = {},
+                             Environment environment = {});
   void stop_worker(const std::string& id, int signal = SIGTERM);
   void stop_master(const std::string& id, int signal = SIGTERM);
   void signal(const std::string& id, int signal) { processes_.at(id)->signal(signal); }
+  ChildProcess& process(const std::string& id) { return *processes_.at(id); }
+  bool has(const std::string& id) const { return processes_.contains(id); }
 
   // Waits until the registry and every master know so many workers, and own all shards among them.
   void wait_for(std::size_t masters, std::uint32_t workers);
@@ -47,17 +59,31 @@ class Cluster {
   std::string query(const std::string& sql);  // one value, as text
   std::string port_of(const std::string& master) const;
   std::string conninfo() const { return conninfo_; }
-  std::string zookeeper() const { return zookeeper_.hosts(); }
-  ZooKeeperServer& zookeeper_server() { return zookeeper_; }
+  void set_conninfo(std::string conninfo) { conninfo_ = std::move(conninfo); }  // of daemons started later
+  PostgresServer& postgres() { return *postgres_; }
+  std::string zookeeper() const;  // all hosts
+  ZooKeeperServer& zookeeper_server(std::size_t number = 1) { return *registry_.at(number - 1); }
   const std::filesystem::path& directory() const { return directory_; }
   std::string log_of(const std::string& id) const;
 
   static bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds time);
 
  private:
+  Place place(const std::string& node) { return network_ == nullptr ? Place{} : network_->place(node); }
+  void migrate();
+  ClientOptions client_options() const;
+  // What every daemon is told.
+  void start(const std::string& id, std::vector<std::string> argv, const std::vector<std::string>& flags,
+             Environment environment);
+
   std::filesystem::path directory_;
+  BridgedNetwork* network_ = nullptr;
+  std::unique_ptr<PostgresServer> own_postgres_;
+  PostgresServer* postgres_ = nullptr;
+  std::string database_;
   std::string conninfo_;
-  ZooKeeperServer zookeeper_;
+  std::vector<std::unique_ptr<ZooKeeperServer>> registry_;
+  std::string secret_;                            // none on loopback
   std::map<std::string, std::string> addresses_;  // of masters
   std::map<std::string, std::unique_ptr<ChildProcess>> processes_;
   std::map<std::string, std::unique_ptr<Client>> clients_;
