@@ -151,8 +151,22 @@ struct RelayedAcks {
   std::vector<ResultAck> items;
 };
 
+// A worker's life.
+struct WorkerLife {
+  std::string id;
+  Incarnation incarnation;
+};
+inline constexpr std::size_t kMaxMissedWorkers = 1'000;
+// Sent each second: what helps a master that is cut off from something to tell a death from a cut.
+struct PeerStatus {
+  bool writes = false;  // the sender has proved within kPeerFresh that it can write to the database
+  std::vector<std::string> missed;  // workers out of the sender's reach: does anybody reach them?
+  std::vector<WorkerLife> reached;  // the answer to what the receiver missed
+};
+inline constexpr Duration kPeerFresh = std::chrono::seconds(3);
+
 using Message = std::variant<Announce, DispatchBatch, ResultAckBatch, KillBatch, MasterStatus, Inventory,
                              AckBatch, ResultBatch, WorkerStatus, StartedBatch, LeaseGrant, RelayedResults,
-                             RelayedAcks, ProgressBatch>;
+                             RelayedAcks, ProgressBatch, PeerStatus>;
 
 }  // namespace ringmaster

@@ -113,7 +113,8 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
       tick_timer_(loop),
       wake_timer_(loop),
       time_timer_(loop),
-      proof_timer_(loop) {}
+      proof_timer_(loop),
+      peer_timer_(loop) {}
 
 MasterNode::~MasterNode() = default;
 
@@ -131,6 +132,8 @@ void MasterNode::start(Links& links, std::function<void(Result<std::string>)> st
                   refresh_time();
                   prove();
                   tick();
+                  began_ = loop_.now();
+                  talk_to_peers();
                   started(store_id_);  // the links learn the store_id before the first channel
                   watch_members();
                   join();
@@ -154,7 +157,7 @@ void MasterNode::stop(std::function<void()> stopped) {
 void MasterNode::on_fenced(const Error& error) {
   if (over_) return;
   over_ = true;
-  LOG(WARNING) << "this incarnation is fenced: " << error.message;
+  LOG(WARNING) << "this incarnation is over: " << error.message;
   accepts_.shut({ErrorCode::unavailable, "this master is being replaced: try again, or another master", {}});
   // Never from inside a callback of what is about to be destroyed.
   loop_.post(guard([this, error] { fenced_(error); }));

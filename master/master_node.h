@@ -14,6 +14,7 @@
 #include "master/accept_queue.h"
 #include "master/batch_queue.h"
 #include "master/namesake.h"
+#include "master/peer_words.h"
 #include "master/scheduler_core.h"
 #include "master/shard_keeper.h"
 #include "master/waiters.h"
@@ -70,6 +71,7 @@ class MasterNode final : public LinkHandler, public ApiService {
   void set_wake_timer();
   void refresh_time();
   void prove();
+  void talk_to_peers();
   void relay(std::vector<ForeignResult> results);
   void on_fenced(const Error& error);
   void hold_writes(bool hold);
@@ -130,6 +132,8 @@ class MasterNode final : public LinkHandler, public ApiService {
   ShardKeeper shards_;
   Waiters waiters_;
   Namesake namesake_;
+  PeerWords peers_;
+  MonoTime began_{};
 
   std::vector<MasterView> members_;  // as the registry shows them
   std::map<std::string, Incarnation> live_masters_;
@@ -142,7 +146,7 @@ class MasterNode final : public LinkHandler, public ApiService {
   bool proving_ = false, proof_wanted_ = false, holding_ = false;
   bool over_ = false;  // fenced or stopped
   bool flush_pending_ = false;
-  Timer tick_timer_, wake_timer_, time_timer_, proof_timer_;
+  Timer tick_timer_, wake_timer_, time_timer_, proof_timer_, peer_timer_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 

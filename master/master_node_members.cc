@@ -8,6 +8,7 @@ namespace ringmaster {
 
 namespace {
 constexpr double kLogEvery = 5;  // seconds
+constexpr Duration kPeersEvery = std::chrono::seconds(1);
 }  // namespace
 
 // ---- registry ----
@@ -111,6 +112,7 @@ void MasterNode::on_link_up(LinkId link, const PeerInfo& peer) {
     wake();
   } else if (peer.role == Role::master) {
     master_links_[peer.node_id] = link;
+    if (peer.node_id != options_.self.node_id) peers_.on_link_up(link);
     shards_.on_master_reached(peer.node_id);
   }
 }
@@ -122,6 +124,7 @@ void MasterNode::on_link_down(LinkId link, const PeerInfo& peer, const std::stri
     update_dials();
     wake();
   } else if (peer.role == Role::master) {
+    peers_.on_link_down(link);
     const auto it = master_links_.find(peer.node_id);
     if (it != master_links_.end() && it->second == link) master_links_.erase(it);
   }
@@ -167,10 +170,29 @@ void MasterNode::on_message(LinkId link, Message message) {
     core_.on_relayed(link, std::move(*relayed), now());
   } else if (auto* acks = std::get_if<RelayedAcks>(&message)) {
     core_.on_relayed_acks(std::move(*acks));
+  } else if (const auto* status = std::get_if<PeerStatus>(&message)) {
+    peers_.on_status(link, *status, loop_.now());
+    core_.on_vouched(status->reached, now());
   } else {
     core_.on_message(link, std::move(message), now());
   }
   wake();
+}
+
+void MasterNode::talk_to_peers() {
+  const MonoTime now = loop_.now();
+  const MonoTime proved_at = core_.proved_at().value_or(began_);
+  const std::size_t others = live_masters_.size() - live_masters_.count(options_.self.node_id);
+  if (const auto why = peers_.gives_way(proved_at, others, now))
+    return on_fenced({ErrorCode::unavailable, *why, {}});
+  PeerStatus status{.writes = core_.proved_at() && now - proved_at <= kPeerFresh,
+                    .missed = core_.missed_workers(),
+                    .reached = {}};
+  for (const auto& [link, missed] : peers_.questions()) {
+    status.reached = core_.reached(missed);
+    links_->send(link, status);
+  }
+  peer_timer_.start(kPeersEvery, [this] { talk_to_peers(); });
 }
 
 void MasterNode::on_request(LinkId /*link*/, ApiRequest request, ApiResponder respond) {

@@ -178,9 +178,16 @@ class SchedulerCore {
   // that we relayed.
   void on_relayed(LinkId link, RelayedResults results, Now now);
   void on_relayed_acks(RelayedAcks acks);
+  // Another master reaches these lives of workers that we do not: what they accepted they still hold, and
+  // tell its result through that one. Asked for by missed_workers().
+  void on_vouched(const std::vector<WorkerLife>& reached, Now now);
+  std::vector<std::string> missed_workers() const;
+  // Those of `missed` to which a channel of ours is up.
+  std::vector<WorkerLife> reached(const std::vector<std::string>& missed) const;
   // A writing fence check that began at `begun` has held: we owned our shards then. Leases are granted on the
   // strength of it, and what a worker said it did not hold before is sent again.
   void on_proved(MonoTime begun);
+  const std::optional<MonoTime>& proved_at() const { return proved_at_; }
 
   // ---- time ----
   void tick(Now now);  // at least every 250 ms, and at next_wake()
@@ -232,6 +239,7 @@ class SchedulerCore {
     Worker* worker = nullptr;  // recording, sent, running
     LinkId link = 0;           // sent: by which link, under which announcement
     std::uint64_t announce = 0;
+    bool accepted = false;               // sent: its worker said that it holds it
     bool marked = false;                 // `running` is in the store, or on its way there
     Incarnation recorded;                // the worker's life that the store has for this attempt; 0: none
     Reporter reporter;                   // ending: who waits for the acknowledgement; nobody: it is a verdict
@@ -258,6 +266,7 @@ class SchedulerCore {
     bool has_credit = false;             // counted in its lanes' workers_with_credit
     MonoTime granted_at{};               // its last lease
     std::optional<MonoTime> dead_since;  // refused twice, and no channel since
+    std::optional<MonoTime> vouched_at;  // another master said that it reaches this incarnation
     std::string rejected;                // why its handshake failed; empty: it did not
   };
   // What workers said of a task that is not in memory, while the store is asked about it.
@@ -329,6 +338,7 @@ class SchedulerCore {
   void on_status(Worker& worker, const WorkerStatus& status);
   void grant_lease(Worker& worker, MonoTime status_sent_at, Now now);
   void declare_lost(Worker& worker, Death death, Now now);
+  bool is_vouched(const Entry& entry, Now now) const;
   void lose_attempt(Entry& entry, Death death, Now now);
   // Until when an attempt that must not overlap may still run there.
   MonoTime lease_end(const Entry& entry, Death death) const;

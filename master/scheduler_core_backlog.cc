@@ -112,6 +112,7 @@ void SchedulerCore::place(Entry& entry, Worker& worker, Incarnation incarnation,
   adopt(entry, worker, held, now);
   entry.row.worker_incarnation = incarnation;
   entry.link = link;
+  entry.accepted = link != 0;  // else the row says no more than that it was to be sent there
 }
 
 // What the worker itself has said since decides.

@@ -52,6 +52,7 @@ void SchedulerCore::dispatch(Entry& entry, Worker& worker) {
   entry.row.started_at.reset();
   entry.link = worker.link;
   entry.announce = worker.announced;
+  entry.accepted = false;
   entry.marked = false;
   bind(entry, worker);
   if (row.task.on_worker_lost == OnWorkerLost::rerun) {

@@ -99,6 +99,11 @@ void SchedulerCore::explain_bound(const Entry& entry, Now now, Reasons& reasons)
   if (worker.link == 0) {
     reasons.push_back({"worker_unreachable", attempt + " is on " + worker.id + ", which is out of reach" +
                                                  (worker.registered ? "" : " and not registered")});
+    if (is_vouched(entry, now)) {
+      reasons.push_back(
+          {"reached_by_another", "another master reaches " + worker.id + " and will pass the result on"});
+      return;
+    }
     if (needs_lease(entry.row.task.on_worker_lost)) {
       const Death death = worker.dead_since ? Death::refused : Death::suspected;
       reasons.push_back(

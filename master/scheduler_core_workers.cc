@@ -64,6 +64,7 @@ void SchedulerCore::on_link_up(LinkId link, const std::string& id, Incarnation i
   worker.refused_at.reset();
   worker.unreachable_since.reset();
   worker.dead_since.reset();
+  worker.vouched_at.reset();
   worker.rejected.clear();
   links_[link] = &worker;
   announce(worker, shards_.epochs());
@@ -185,6 +186,7 @@ void SchedulerCore::on_held(Worker& worker, const HeldAttempt& held, Now now) {
     case Phase::running:
       if (entry->token == held.token && entry->worker == &worker) {
         unheld_.erase(held.token.task);
+        entry->accepted = true;
         entry->row.worker_incarnation = worker.incarnation;
         if (held.state == HeldState::running && entry->phase == Phase::sent) {
           entry->phase = Phase::running;
@@ -210,6 +212,7 @@ void SchedulerCore::adopt(Entry& entry, Worker& worker, const HeldAttempt& held,
   entry.row.started_at = held.started_at;
   entry.link = worker.link;
   entry.announce = worker.announced;
+  entry.accepted = true;
   entry.phase = held.state == HeldState::queued ? Phase::sent : Phase::running;
   bind(entry, worker);
   if (entry.phase == Phase::running) mark_queue_.emplace_back(now.mono, entry.token);
@@ -266,10 +269,13 @@ void SchedulerCore::on_proved(MonoTime begun) {
 
 void SchedulerCore::on_acks(Worker& worker, const AckBatch& batch) {
   for (const Ack& ack : batch.items) {
-    if (ack.verdict == AckVerdict::accepted) continue;
     Entry* entry = find(ack.token.task);
     if (entry == nullptr || entry->worker != &worker || !(entry->token == ack.token)) continue;
     if (entry->phase != Phase::sent) continue;
+    if (ack.verdict == AckVerdict::accepted) {
+      entry->accepted = true;
+      continue;
+    }
     if (ack.verdict == AckVerdict::busy) worker.busy = true;
     unbind(*entry);
     enqueue(*entry);
@@ -369,13 +375,50 @@ void SchedulerCore::inquire(TaskId id, Hearsay said) {
 
 // ---- verdicts ----
 
+void SchedulerCore::on_vouched(const std::vector<WorkerLife>& reached, Now now) {
+  for (const WorkerLife& life : reached) {
+    const auto it = workers_.find(life.id);
+    if (it != workers_.end() && it->second->incarnation == life.incarnation)
+      it->second->vouched_at = now.mono;
+  }
+}
+
+std::vector<std::string> SchedulerCore::missed_workers() const {
+  std::vector<std::string> missed;
+  for (const auto& [id, worker] : workers_) {
+    if (worker->link == 0 && worker->registered && !worker->bound.empty()) missed.push_back(id);
+    if (missed.size() == kMaxMissedWorkers) break;
+  }
+  return missed;
+}
+
+std::vector<WorkerLife> SchedulerCore::reached(const std::vector<std::string>& missed) const {
+  std::vector<WorkerLife> reached;
+  for (const std::string& id : missed) {
+    const auto it = workers_.find(id);
+    if (it != workers_.end() && it->second->link != 0) reached.push_back({id, it->second->incarnation});
+  }
+  return reached;
+}
+
+// It is cut off from us alone, and holds this attempt. One that it may never have got is another matter:
+// nobody would ever start it.
+bool SchedulerCore::is_vouched(const Entry& entry, Now now) const {
+  const Worker& worker = *entry.worker;
+  return worker.registered && worker.vouched_at && now.mono - *worker.vouched_at <= kPeerFresh &&
+         entry.row.worker_incarnation == worker.incarnation &&
+         (entry.accepted || entry.phase == Phase::running);
+}
+
 void SchedulerCore::declare_lost(Worker& worker, Death death, Now now) {
   std::vector<TaskId> bound(worker.bound.begin(), worker.bound.end());
   std::sort(bound.begin(), bound.end());
   const std::uint64_t before = counters_.lost_attempts;
   for (const TaskId id : bound) {
     Entry& entry = *find(id);
-    if (entry.phase != Phase::recording) lose_attempt(entry, death, now);
+    if (entry.phase == Phase::recording) continue;
+    if (death == Death::suspected && is_vouched(entry, now)) continue;
+    lose_attempt(entry, death, now);
   }
   if (const std::uint64_t lost = counters_.lost_attempts - before; lost > 0) {
     LOG(WARNING) << "worker " << worker.id
@@ -428,6 +471,7 @@ void SchedulerCore::end_lease_waits(Now now) {
     if (entry == nullptr || !is_bound(*entry)) continue;
     const Worker& worker = *entry->worker;
     if (worker.link != 0) continue;  // it is back: its inventory decides
+    if (!worker.dead_since && is_vouched(*entry, now)) continue;
     lose_attempt(*entry, worker.dead_since ? Death::refused : Death::suspected, now);
   }
 }

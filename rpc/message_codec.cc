@@ -267,6 +267,28 @@ struct Wire<RelayedAcks> {
   }
 };
 
+template <>
+struct Wire<PeerStatus> {
+  static constexpr auto type = FrameType::peer_status;
+  using Form = wire::PeerStatus;
+  static void put_all(const PeerStatus& from, Form& to) {
+    to.set_writes(from.writes);
+    for (const std::string& id : from.missed) to.add_missed(id);
+    for (const WorkerLife& life : from.reached) {
+      wire::WorkerLife& reached = *to.add_reached();
+      reached.set_id(life.id);
+      reached.set_incarnation(life.incarnation.value);
+    }
+  }
+  static bool take_all(Form& from, PeerStatus& to) {
+    to.writes = from.writes();
+    to.missed.assign(from.missed().begin(), from.missed().end());
+    for (wire::WorkerLife& life : *from.mutable_reached())
+      to.reached.push_back({std::move(*life.mutable_id()), Incarnation{life.incarnation()}});
+    return true;
+  }
+};
+
 template <class T>
 Result<Message> decode_as(std::string_view payload) {
   Scratch<typename Wire<T>::Form> form;

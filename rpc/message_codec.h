@@ -41,6 +41,7 @@ enum class FrameType : std::uint16_t {
   // Master to master.
   relayed_results = 48,
   relayed_acks = 49,
+  peer_status = 50,
   // Requests; a reply has its request's number.
   submit = 64,
   get = 65,

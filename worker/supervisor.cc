@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "worker/spool_record.h"
+#include "worker/supervisor_guard.h"
 #include "worker/supervisor_process.h"
 #include "worker/supervisor_strays.h"
 
@@ -81,8 +82,20 @@ bool append(const std::string& path, const std::string& bytes) {
   return written;
 }
 
+std::string mark_of(const std::string& directory_mark, pid_t supervisor) {
+  return directory_mark + std::to_string(supervisor) + "/";
+}
+
+void guard(pid_t supervisor, int process, const SharedTime& kill_by, const std::string& mark) {
+  close_all_but(process, process);
+  settle_signals();
+  ::setsid();
+  ::prctl(PR_SET_NAME, "ring-guard");
+  guard_supervisor(supervisor, process, kill_by, mark_of(mark, supervisor));
+}
+
 int supervise(int socket, int lock, const std::string& mark, const CgroupRoots& roots,
-              const std::string& last_words) {
+              const std::string& last_words, const SharedTime& kill_by) {
   close_all_but(socket, lock);
   settle_signals();
   ::setsid();
@@ -100,8 +113,9 @@ int supervise(int socket, int lock, const std::string& mark, const CgroupRoots& 
   }
   AttemptCgroups cgroups(roots, mark.substr(mark.find('=') + 1, mark.size() - mark.find('=') - 2));
   if (roots != CgroupRoots{}) report("cgroups of attempts are for: " + cgroups.describe());
-  SupervisorProcess process(socket, mark + std::to_string(::getpid()) + "/", open_files, cgroups);
+  SupervisorProcess process(socket, mark_of(mark, ::getpid()), open_files, cgroups, kill_by);
   const bool all_dead = process.run();
+  kill_by.set(MonoTime::max());
   if (!all_dead) report("an attempt outlived SIGKILL");
   if (!append(last_words, process.last_words()))
     report("cannot write " + last_words + ": " + std::strerror(errno) +
@@ -118,8 +132,10 @@ void occupy_standard_descriptors() {
 
 }  // namespace
 
-Supervisor::Supervisor(pid_t pid, int process, int socket, std::string mark, const std::string& directory)
+Supervisor::Supervisor(pid_t pid, pid_t guard, int process, int socket, std::string mark,
+                       const std::string& directory)
     : pid_(pid),
+      guard_(guard),
       process_(process),
       socket_(socket),
       mark_(std::move(mark)),
@@ -128,6 +144,7 @@ Supervisor::Supervisor(pid_t pid, int process, int socket, std::string mark, con
 
 Supervisor::Supervisor(Supervisor&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
+      guard_(std::exchange(other.guard_, -1)),
       process_(std::exchange(other.process_, -1)),
       socket_(std::exchange(other.socket_, -1)),
       mark_(std::move(other.mark_)),
@@ -156,8 +173,14 @@ Result<Supervisor> Supervisor::spawn(const std::string& data_dir, const std::str
     ::close(lock);
     return system_failure("cannot make a socket pair");
   }
+  const auto kill_by = SharedTime::make();
+  if (!kill_by) {
+    for (const int file : {lock, sockets[0], sockets[1]}) ::close(file);
+    return std::unexpected(kill_by.error());
+  }
   const pid_t pid = ::fork();
-  if (pid == 0) ::_exit(supervise(sockets[1], lock, mark.data(), *roots, directory.string() + kLastWords));
+  if (pid == 0)
+    ::_exit(supervise(sockets[1], lock, mark.data(), *roots, directory.string() + kLastWords, *kill_by));
   const auto forked = pid > 0 ? Result<>() : Result<>(system_failure("cannot fork the supervisor"));
   ::close(lock);
   ::close(sockets[1]);
@@ -165,7 +188,15 @@ Result<Supervisor> Supervisor::spawn(const std::string& data_dir, const std::str
     ::close(sockets[0]);
     return std::unexpected(forked.error());
   }
-  return Supervisor(pid, open_process(pid), sockets[0], mark.data(), directory.string());
+  const int process = open_process(pid);
+  const pid_t guard_pid = ::fork();
+  if (guard_pid == 0) {
+    guard(pid, process, *kill_by, mark.data());
+    ::_exit(0);
+  }
+  Supervisor supervisor(pid, guard_pid, process, sockets[0], mark.data(), directory.string());
+  if (guard_pid < 0) return system_failure("cannot fork the supervisor's guard");
+  return supervisor;
 }
 
 Supervisor::~Supervisor() {
@@ -174,7 +205,9 @@ Supervisor::~Supervisor() {
   pollfd exited{process_, POLLIN, 0};
   while (::poll(&exited, 1, kExitWaitMs) < 0 && errno == EINTR) {
   }
-  ::waitpid(pid_, nullptr, WNOHANG);
+  // It ends once nothing of the supervisor is left; one that outlived SIGKILL keeps it waiting, not us.
+  const bool gone = ::waitpid(pid_, nullptr, WNOHANG) == pid_;
+  if (guard_ > 0) ::waitpid(guard_, nullptr, gone ? 0 : WNOHANG);
   if (process_ >= 0) ::close(process_);
 }
 

@@ -3,7 +3,8 @@
 //
 // Guarantees: when the daemon dies, however it dies, the supervisor sees the end of their socket, kills every
 // attempt and verifies it. When the supervisor dies, each attempt's first process dies with it, and the
-// daemon sees the end. A supervisor does nothing before its predecessor on the same data directory is gone
+// daemon sees the end. A guard (supervisor_guard.h) ends leases that a supervisor which does not run leaves
+// standing. A supervisor does nothing before its predecessor on the same data directory is gone
 // and what that left is dead.
 #pragma once
 
@@ -47,9 +48,9 @@ class Supervisor {
   bool kill_leftovers(Duration limit) const;
 
  private:
-  Supervisor(pid_t pid, int process, int socket, std::string mark, const std::string& directory);
+  Supervisor(pid_t pid, pid_t guard, int process, int socket, std::string mark, const std::string& directory);
 
-  pid_t pid_;
+  pid_t pid_, guard_;
   int process_;  // a pidfd
   int socket_;
   std::string mark_;  // of all attempts of this data directory

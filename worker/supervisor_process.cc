@@ -31,11 +31,13 @@ constexpr int kLongestWaitMs = 1000;  // epoll's clock stands still while the ma
 
 }  // namespace
 
-SupervisorProcess::SupervisorProcess(int socket, std::string mark, rlimit open_files, AttemptCgroups& cgroups)
+SupervisorProcess::SupervisorProcess(int socket, std::string mark, rlimit open_files, AttemptCgroups& cgroups,
+                                     const SharedTime& kill_by)
     : socket_(socket),
       mark_(std::move(mark)),
       open_files_(open_files),
       cgroups_(cgroups),
+      kill_by_(kill_by),
       buffer_(kReadBytes, '\0') {
   epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   null_input_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -73,6 +75,7 @@ bool SupervisorProcess::run() {
     report_progress();
     start_some();
     settle_ending();
+    kill_by_.set(next_kill());
     if (flush_is_due()) flush();
   }
   return kill_everything();
@@ -239,13 +242,31 @@ void SupervisorProcess::stop(RunningAttempt& attempt, FinishCause cause) {
 // Counted from the lease's end, as masters do: who notices it late does not add to their wait.
 void SupervisorProcess::end_lease(RunningAttempt& attempt) {
   const MonoTime kill_at = lease_end(attempt) + std::min(attempt.kill_grace, kLeaseKillGrace);
-  attempt.lease_shard = -1;
+  release_lease(attempt);
+  attempt.kill_by = kill_at;
+  last_kills_.emplace(kill_at, attempt.id);
   if (attempt.phase == Phase::running) {
     attempt.cause = FinishCause::lease_ended;
     terminate(attempt, kill_at);
   } else {
     set_due(attempt, std::min(attempt.due, kill_at));  // it has its SIGTERM; a long grace is cut short
   }
+}
+
+// Its death is no longer the lease's business.
+void SupervisorProcess::release_lease(RunningAttempt& attempt) {
+  if (attempt.lease_shard >= 0) --leased_[static_cast<ShardId>(attempt.lease_shard)];
+  attempt.lease_shard = -1;
+  last_kills_.erase({attempt.kill_by, attempt.id});
+}
+
+// By when the next SIGKILL is due, if no lease is renewed from now on.
+MonoTime SupervisorProcess::next_kill() const {
+  MonoTime next = last_kills_.empty() ? MonoTime::max() : last_kills_.begin()->first;
+  for (std::size_t shard = 0; shard < leased_.size(); ++shard) {
+    if (leased_[shard] > 0) next = std::min(next, leases_[shard] + kLeaseKillGrace);
+  }
+  return next;
 }
 
 void SupervisorProcess::terminate(RunningAttempt& attempt, MonoTime kill_at) {
@@ -260,6 +281,7 @@ void SupervisorProcess::kill(RunningAttempt& attempt) {
   attempt.phase = Phase::killed;
   signal_group(attempt, SIGKILL);
   if (attempt.cgroup) attempt.cgroup->kill();
+  release_lease(attempt);
   set_due(attempt, read_mono_clock() + kVerifyLimit);
 }
 

@@ -24,6 +24,7 @@
 #include "worker/output_log.h"
 #include "worker/progress_lines.h"
 #include "worker/supervisor_child.h"
+#include "worker/supervisor_guard.h"
 #include "worker/supervisor_protocol.h"
 #include "worker/supervisor_strays.h"
 
@@ -32,9 +33,10 @@ namespace ringmaster {
 class SupervisorProcess {
  public:
   // `socket`: to the daemon. `mark`: of all attempts of this supervisor, see supervisor_strays.h. `cgroups`
-  // must outlive it.
+  // must outlive it, and `kill_by`, which it keeps for its guard.
   // The caller has blocked all signals, with default dispositions, and is a subreaper.
-  SupervisorProcess(int socket, std::string mark, rlimit open_files, AttemptCgroups& cgroups);
+  SupervisorProcess(int socket, std::string mark, rlimit open_files, AttemptCgroups& cgroups,
+                    const SharedTime& kill_by);
   ~SupervisorProcess();
   SupervisorProcess(const SupervisorProcess&) = delete;
   SupervisorProcess& operator=(const SupervisorProcess&) = delete;
@@ -96,6 +98,7 @@ class SupervisorProcess {
     MonoTime ended_at{};                  // its leader
     MonoTime due = MonoTime::max();       // time-out, SIGKILL or the end of patience, by phase
     MonoTime deadline = MonoTime::max();  // where it stands in deadlines_
+    MonoTime kill_by = MonoTime::max();   // and in last_kills_
   };
 
   // What an event of epoll is about: an attempt's id and which of its descriptors.
@@ -127,6 +130,8 @@ class SupervisorProcess {
   void report_progress();
   void stop(RunningAttempt& attempt, FinishCause cause);
   void end_lease(RunningAttempt& attempt);
+  void release_lease(RunningAttempt& attempt);
+  MonoTime next_kill() const;
   void terminate(RunningAttempt& attempt, MonoTime kill_at);
   void kill(RunningAttempt& attempt);
   void fire_deadlines();
@@ -152,6 +157,7 @@ class SupervisorProcess {
   std::string mark_;
   rlimit open_files_;
   AttemptCgroups& cgroups_;
+  const SharedTime& kill_by_;
   int epoll_ = -1, child_signal_ = -1, null_input_ = -1;
   bool worker_gone_ = false;
   bool said_goodbye_ = false;
@@ -169,7 +175,9 @@ class SupervisorProcess {
   // Not later than what time does to an attempt next: its lease may have grown since.
   std::set<std::pair<MonoTime, std::uint64_t>> deadlines_;
   std::set<std::pair<MonoTime, std::uint64_t>> progress_due_;
-  std::array<MonoTime, kShardCount> leases_{};  // their ends, by shard
+  std::array<MonoTime, kShardCount> leases_{};               // their ends, by shard
+  std::array<std::uint32_t, kShardCount> leased_{};          // attempts that live under them
+  std::set<std::pair<MonoTime, std::uint64_t>> last_kills_;  // of attempts that their lease's end stops
   ChildList children_;
 };
 

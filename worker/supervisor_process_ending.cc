@@ -45,6 +45,7 @@ void SupervisorProcess::leader_exited(RunningAttempt& attempt, int status, const
   learn_start(attempt);
   if (attempt.cgroup) attempt.cgroup->kill();  // what it has left behind
   attempt.phase = Phase::ending;
+  release_lease(attempt);
   attempt.finished_at = read_wall_clock();
   attempt.wait_status = status;
   attempt.usage = {to_duration(usage.ru_utime).count(), to_duration(usage.ru_stime).count(), usage.ru_maxrss};

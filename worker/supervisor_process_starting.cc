@@ -140,6 +140,7 @@ void SupervisorProcess::began(const StartOrder& order, ChildStart child, int out
   } else {
     send(StartedEvent{attempt->id, attempt->started_at});
   }
+  if (order.lease_shard >= 0) ++leased_[static_cast<ShardId>(order.lease_shard)];
   leaders_[child.pid] = attempt.get();
   attempts_[order.id] = std::move(attempt);
 }

@@ -93,6 +93,7 @@ class WorkerNode final : public LinkHandler, public RunnerHandler {
   void on(LinkId, ProgressBatch) {}
   void on(LinkId, RelayedResults) {}
   void on(LinkId, RelayedAcks) {}
+  void on(LinkId, PeerStatus) {}
 
   // Wraps a callback so that it does nothing once this node is gone.
   template <class F>

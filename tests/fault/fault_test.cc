@@ -1,5 +1,6 @@
 #include "tests/fault/fault_test.h"
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -40,6 +41,7 @@ void FaultTest::start(Shape shape) {
 
 void FaultTest::start_daemons(Shape shape) {
   shape_ = std::move(shape);
+  for (const std::string& node : shape_.lines) network_->place_with_line(node);
   cluster_ = std::make_unique<Cluster>(*network_, shape_.registry_nodes);
   shape_.load.witness = cluster_->directory() / "witness";
   for (int i = 1; i <= shape_.masters; ++i) start_master("m" + std::to_string(i));
@@ -58,6 +60,54 @@ ChildProcess& FaultTest::start_master(const std::string& id, Cluster::Environmen
 
 ChildProcess& FaultTest::start_worker(const std::string& id, Cluster::Environment environment) {
   return cluster_->start_worker(id, shape_.worker_flags, std::move(environment));
+}
+
+std::vector<TaskId> FaultTest::begin_tasks(int count, milliseconds length, OnWorkerLost policy) {
+  NewTask task;
+  task.on_worker_lost = policy;
+  task.spec = R"({"argv":[")" BINARY_ROOT R"(/witness_task",")" + witness() + R"(",")" +
+              std::to_string(length.count()) + R"("]})";
+  const auto reply =
+      cluster_->client_of_all()->submit({std::vector<NewTask>(static_cast<std::size_t>(count), task)});
+  if (!reply) throw std::runtime_error(reply.error().message);
+  EXPECT_TRUE(Cluster::eventually(
+      [&] {
+        const std::string seen = text_of(witness());
+        return std::ranges::all_of(reply->ids,
+                                   [&](TaskId id) { return seen.contains("begin " + to_string(id)); });
+      },
+      seconds(30)));
+  return reply->ids;
+}
+
+void FaultTest::expect_undisturbed(const std::vector<TaskId>& tasks) {
+  const std::string seen = text_of(witness());
+  for (const TaskId id : tasks) {
+    const std::string line = "begin " + to_string(id);
+    const auto first = seen.find(line);
+    EXPECT_EQ(seen.find(line, first + 1), std::string::npos) << to_string(id) << " began twice";
+    EXPECT_EQ(
+        cluster_->query("SELECT concat_ws(' ', state, attempt) FROM ringmaster.task_history WHERE id = " +
+                        std::to_string(id.value)),
+        "10 1")
+        << to_string(id);
+  }
+}
+
+void FaultTest::expect_replaced(const std::string& incarnation, milliseconds within) {
+  const std::int64_t took = wait_until_replaced(incarnation);
+  std::printf("its shards moved after %lld ms\n", static_cast<long long>(took));
+  EXPECT_GE(took, 0) << "they never moved";
+  EXPECT_LE(took, within.count());
+}
+
+pid_t FaultTest::supervisor_of(pid_t worker) {
+  std::istringstream children(
+      text_of("/proc/" + std::to_string(worker) + "/task/" + std::to_string(worker) + "/children"));
+  for (pid_t child = 0; children >> child;) {
+    if (text_of("/proc/" + std::to_string(child) + "/comm") == "ring-supervisor\n") return child;
+  }
+  throw std::runtime_error("no supervisor");
 }
 
 std::int64_t FaultTest::ended() {

@@ -30,6 +30,7 @@ class FaultTest : public ::testing::Test {
     int masters = 3, workers = 3;
     std::size_t registry_nodes = 1;
     std::vector<std::string> master_flags = {}, worker_flags = {"--slots", "32"};
+    std::vector<std::string> lines = {};  // nodes with a line of their own, which can be disturbed
     LoadOptions load = {};
   };
 
@@ -51,6 +52,15 @@ class FaultTest : public ::testing::Test {
   // With the flags of the others.
   ChildProcess& start_master(const std::string& id, Cluster::Environment environment = {});
   ChildProcess& start_worker(const std::string& id, Cluster::Environment environment = {});
+
+  // Process tasks with a witness, which run for `length` and have begun when this returns.
+  std::vector<TaskId> begin_tasks(int count, std::chrono::milliseconds length, OnWorkerLost policy);
+  // How often each of them began, and that it succeeded at its first attempt: it never noticed a thing.
+  void expect_undisturbed(const std::vector<TaskId>& tasks);
+  // A master's life was taken over within `within`; says how long it took.
+  void expect_replaced(const std::string& incarnation, std::chrono::milliseconds within);
+  // The supervisor of a worker's attempts.
+  static pid_t supervisor_of(pid_t worker);
 
   // Tasks that have ended.
   std::int64_t ended();

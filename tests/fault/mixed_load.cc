@@ -70,7 +70,7 @@ std::vector<NewTask> MixedLoad::batch() {
     NewTask task;
     task.kind = "noop";
     const auto length = options_.lengths[static_cast<std::size_t>(i) % options_.lengths.size()];
-    task.spec = R"({"sleep":")" + std::to_string(length.count()) + R"(ms"})";
+    task.spec = R"({"sleep":")" + std::to_string(length.count() / 8) + R"(ms"})";
     if (i % 10 == 1) task.on_worker_lost = OnWorkerLost::fail;
     tasks.push_back(std::move(task));
   }

@@ -78,6 +78,9 @@ std::string tell(const Message& message) {
           return tell_all("relayed for " + m.worker + ": result", m.items);
         } else if constexpr (std::is_same_v<T, RelayedAcks>) {
           return tell_all("relayed to " + m.worker + ": acknowledge", m.items);
+        } else if constexpr (std::is_same_v<T, PeerStatus>) {
+          return "peer " + std::string(m.writes ? "writes" : "cannot write") + ", misses " +
+                 std::to_string(m.missed.size()) + ", reaches " + std::to_string(m.reached.size());
         } else {
           return tell_all("started", m.items);
         }

@@ -97,6 +97,9 @@ class CoreHarness {
     core.on_message(link, WorkerStatus{.credit_limit = credit}, now);
     return link;
   }
+  Incarnation incarnation_of(const std::string& id) const {
+    return std::ranges::find(registered, id, &WorkerRegistration::id)->incarnation;
+  }
   LinkId connect(const std::string& id, Incarnation incarnation, std::vector<HeldAttempt> held = {}) {
     const LinkId link = ++links;
     core.on_link_up(link, id, incarnation, now);

@@ -276,6 +276,78 @@ TEST(SchedulerCoreLoss, SilenceOfARegisteredWorkerIsALossOnlyAfterTheTimeout) {
   EXPECT_THAT(h.last.retries, SizeIs(1));
 }
 
+// Cut off from us alone: its results come through the master that reaches it.
+struct CutOff : Dispatched {
+  explicit CutOff(NewTask task = {}) : Dispatched(std::move(task)) {}
+  void cut() { core.on_link_down(w1, now); }
+  // As long as another master says so, each second.
+  void pass_vouched(std::chrono::seconds time) {
+    for (auto left = time; left.count() > 0; --left) {
+      EXPECT_THAT(core.missed_workers(), ElementsAre("w1"));
+      core.on_vouched({{"w1", incarnation_of("w1")}}, now);
+      pass(std::chrono::seconds(1));
+      take();
+      EXPECT_THAT(last.retries, IsEmpty());
+      EXPECT_THAT(last.completions, IsEmpty());
+    }
+  }
+};
+
+TEST(SchedulerCoreLoss, WhatAWorkerHasAcceptedIsNotLostWhileAnotherMasterReachesIt) {
+  CutOff h;
+  h.core.on_message(h.w1, AckBatch{{{h.token, AckVerdict::accepted}}}, h.now);
+  h.cut();
+  h.pass_vouched(std::chrono::seconds(60));
+  ASSERT_TRUE(h.core.explain(h.id, h.now));
+  EXPECT_EQ(h.core.explain(h.id, h.now)->reasons.at(1).code, "reached_by_another");
+  h.pass(std::chrono::seconds(4));  // nobody reaches it any more
+  h.take();
+  EXPECT_THAT(h.last.retries, SizeIs(1));
+}
+
+TEST(SchedulerCoreLoss, ADispatchThatMayNeverHaveArrivedIsLostThoughAnotherMasterReachesItsWorker) {
+  CutOff h;
+  h.cut();
+  h.core.on_vouched({{"w1", h.incarnation_of("w1")}}, h.now);
+  h.pass(std::chrono::seconds(9));
+  h.core.on_vouched({{"w1", h.incarnation_of("w1")}}, h.now);
+  h.pass(std::chrono::seconds(2));
+  h.take();
+  EXPECT_THAT(h.last.retries, SizeIs(1));
+}
+
+TEST(SchedulerCoreLoss, AnotherLifeOfAWorkerSavesNoAttempt) {
+  CutOff h;
+  h.core.on_message(h.w1, AckBatch{{{h.token, AckVerdict::accepted}}}, h.now);
+  h.cut();
+  h.pass(std::chrono::seconds(9));
+  h.core.on_vouched({{"w1", Incarnation{h.incarnation_of("w1").value + 1}}}, h.now);
+  h.pass(std::chrono::seconds(2));
+  h.take();
+  EXPECT_THAT(h.last.retries, SizeIs(1));
+}
+
+TEST(SchedulerCoreLoss, RefusedConnectionsAreADeathWhateverOthersSay) {
+  CutOff h;
+  h.core.on_message(h.w1, AckBatch{{{h.token, AckVerdict::accepted}}}, h.now);
+  h.cut();
+  h.core.on_vouched({{"w1", h.incarnation_of("w1")}}, h.now);
+  h.core.on_dial_refused("w1", h.now);
+  h.pass(std::chrono::milliseconds(300));
+  h.core.on_dial_refused("w1", h.now);
+  h.take();
+  EXPECT_THAT(h.last.retries, SizeIs(1));
+}
+
+TEST(SchedulerCoreLoss, TellsOthersOnlyOfWorkersThatItReaches) {
+  Dispatched h;
+  EXPECT_THAT(h.core.missed_workers(), IsEmpty());
+  ASSERT_THAT(h.core.reached({"w1", "nobody"}), SizeIs(1));
+  EXPECT_EQ(h.core.reached({"w1"})[0].incarnation, h.incarnation_of("w1"));
+  h.core.on_link_down(h.w1, h.now);
+  EXPECT_THAT(h.core.reached({"w1"}), IsEmpty());
+}
+
 TEST(SchedulerCoreLoss, AnAtMostOnceTaskWaitsForProofAndThenEndsLost) {
   Dispatched h({.on_worker_lost = OnWorkerLost::fail});
   h.core.on_link_down(h.w1, h.now);

@@ -98,7 +98,7 @@ TEST(MessageCodec, NumbersAreThoseOfTheDocument) {
       {Announce{}, 16},     {DispatchBatch{}, 17}, {ResultAckBatch{}, 18}, {KillBatch{}, 19},
       {MasterStatus{}, 20}, {Inventory{}, 32},     {AckBatch{}, 33},       {ResultBatch{}, 34},
       {WorkerStatus{}, 35}, {StartedBatch{}, 36},  {LeaseGrant{}, 21},     {RelayedResults{}, 48},
-      {RelayedAcks{}, 49},  {ProgressBatch{}, 37}};
+      {RelayedAcks{}, 49},  {ProgressBatch{}, 37}, {PeerStatus{}, 50}};
   ASSERT_EQ(messages.size(), std::variant_size_v<Message>);
   for (const auto& [message, type] : messages) {
     EXPECT_EQ(number(type_of(message)), type);

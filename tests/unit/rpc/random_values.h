@@ -43,6 +43,8 @@ template <class Fn> void fields(StartedBatch& v, Fn fn) { fn(v.items); }
 template <class Fn> void fields(LeaseGrant& v, Fn fn) { fn(v.status_sent_at, v.shards); }
 template <class Fn> void fields(RelayedResults& v, Fn fn) { fn(v.worker, v.items); }
 template <class Fn> void fields(RelayedAcks& v, Fn fn) { fn(v.worker, v.items); }
+template <class Fn> void fields(WorkerLife& v, Fn fn) { fn(v.id, v.incarnation); }
+template <class Fn> void fields(PeerStatus& v, Fn fn) { fn(v.writes, v.missed, v.reached); }
 template <class Fn> void fields(ResourceUsage& v, Fn fn) { fn(v.user_us, v.system_us, v.max_rss_kib); }
 template <class Fn> void fields(AttemptResult& v, Fn fn) {
   fn(v.outcome, v.exit_code, v.signal, v.permanent, v.worker_died, v.started_at, v.finished_at, v.usage, v.message, v.output_tail);

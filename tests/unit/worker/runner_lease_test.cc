@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include "base/lease.h"
 #include "tests/unit/worker/runner_fixture.h"
+#include "worker/supervisor_guard.h"
 
 namespace ringmaster {
 namespace {
@@ -251,6 +253,31 @@ TEST_F(LeaseTest, AnExtensionThatIsReadTooLateRevivesNothing) {
   EXPECT_EQ(world_.result_of(leased).outcome, Outcome::lost);
   EXPECT_EQ(world_.result_of(in_time).outcome, Outcome::succeeded);
   ::close(reader);
+}
+
+// Nobody but its guard can end a lease then; a setsid does not help its attempt.
+TEST_F(LeaseTest, EndsThoughDaemonAndSupervisorAreFrozen) {
+  const MonoTime until = extend(1, kShort);
+  start(token_in(1, 1), shell("setsid sleep 1000 & echo $! > $P; echo $$ > $P; wait"));
+  await_starts(1);
+  const pid_t stray = pipe_.pid(), leader = pipe_.pid();
+  freeze_supervisor();  // and nobody runs our loop
+  EXPECT_TRUE(ends(leader));
+  EXPECT_TRUE(ends(stray));
+  EXPECT_LT(read_mono_clock(), until + LeaseTimes().kill) << "masters wait no longer";
+}
+
+TEST_F(LeaseTest, AFrozenSupervisorWithoutLeasesIsLeftAlone) {
+  extend(1, kShort);
+  start(token_in(1, 1), R"({"argv":["true"]})");
+  ASSERT_EQ(world_.result_of(token_in(1, 1)).outcome, Outcome::succeeded);
+  start(token_in(1, 2), shell("echo $$ > $P; exec sleep 1000"), OnWorkerLost::rerun);
+  const pid_t leader = pipe_.pid();
+  sync();
+  freeze_supervisor();
+  EXPECT_FALSE(ends(leader, kShort + kLeaseKillGrace + 2 * kGuardPatience));
+  thaw_supervisor();
+  expect_unharmed(token_in(1, 2));
 }
 
 }  // namespace
