@@ -302,15 +302,16 @@ PgStatements make() {
   s.get = {"get", both("id = $1::int8", kTaskViewColumns, kHistoryViewColumns) + " UNION ALL SELECT " +
                       string(kLateViewColumns) + " FROM ringmaster.late_result WHERE task = $1::int8"};
   s.list = {"list", list_sql()};
-  // A life of a master is a row for ever, but there are few. It is read by its key; no filter of it is
-  // indexed.
+  // A life of a master is a row for ever, but there are few: all are walked, by their key.
   s.audit_masters = {
       "audit_masters",
       "SELECT m.incarnation, m.node_id, m.state = 'living', (SELECT count(*) FROM ringmaster.fence f"
       " WHERE f.incarnation = m.incarnation)::int4, m.started_at FROM ringmaster.master m"
-      " WHERE m.state = 'living' OR EXISTS (SELECT FROM ringmaster.fence f WHERE f.incarnation = ANY"
-      " (ARRAY[m.incarnation])) UNION ALL SELECT f.incarnation, NULL, false, 1, NULL FROM ringmaster.fence f"
-      " WHERE NOT EXISTS (SELECT FROM ringmaster.master m WHERE m.incarnation = ANY (ARRAY[f.incarnation]))"};
+      " WHERE m.incarnation > 0 AND (m.state = 'living' OR EXISTS (SELECT FROM ringmaster.fence f"
+      " WHERE f.incarnation = ANY (ARRAY[m.incarnation]))) UNION ALL SELECT f.incarnation, NULL, false, 1, "
+      "NULL"
+      " FROM ringmaster.fence f WHERE NOT EXISTS (SELECT FROM ringmaster.master m"
+      " WHERE m.incarnation = ANY (ARRAY[f.incarnation]))"};
   s.audit_lane = {"audit_lane",
                   kAuditRow +
                       "grp = $1::text AND (rank, id) > ($2::int8, $3::int8) AND rank <= $4::int8"
