@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/audit.h"
 #include "base/result.h"
 #include "base/task.h"
 #include "base/transition.h"
@@ -171,11 +172,12 @@ struct ClusterReply {
   bool store_up = false, registry_up = false;
 };
 
-using ApiRequest =
-    std::variant<SubmitRequest, GetRequest, WaitRequest, ListRequest, WorkersRequest, MastersRequest,
-                 ClusterRequest, ControlRequest, ExplainRequest, LogRequest, GroupsRequest>;
-using ApiReply = std::variant<SubmitReply, GetReply, WaitReply, ListReply, WorkersReply, MastersReply,
-                              ClusterReply, ControlReply, ExplainReply, LogReply, GroupsReply>;
+using ApiRequest = std::variant<SubmitRequest, GetRequest, WaitRequest, ListRequest, WorkersRequest,
+                                MastersRequest, ClusterRequest, ControlRequest, ExplainRequest, LogRequest,
+                                GroupsRequest, AuditRequest, AuditPartRequest, HeldRequest>;
+using ApiReply =
+    std::variant<SubmitReply, GetReply, WaitReply, ListReply, WorkersReply, MastersReply, ClusterReply,
+                 ControlReply, ExplainReply, LogReply, GroupsReply, AuditReply, AuditPartReply, HeldReply>;
 
 // Answered exactly once, on the loop's thread. A reply's alternative matches the request's.
 using ApiResponder = std::move_only_function<void(Result<ApiReply>)>;

@@ -94,6 +94,36 @@ json::object to_json(TaskId id, const ExplainReply& reply) {
   return {{"id", to_string(id)}, {"state", to_string(reply.state)}, {"reasons", std::move(reasons)}};
 }
 
+json::object to_json(const AuditCheck& check) {
+  json::array findings;
+  findings.reserve(check.findings.size());
+  for (const AuditFinding& finding : check.findings) {
+    findings.push_back({{"subject", finding.subject}, {"text", finding.text}, {"advice", finding.advice}});
+  }
+  return {{"name", check.name},
+          {"looked_at", check.looked_at},
+          {"findings", std::move(findings)},
+          {"more", check.more},
+          {"not_made", check.not_made}};
+}
+
+json::object to_json(const AuditReply& reply) {
+  json::array checks;
+  checks.reserve(reply.checks.size());
+  for (const AuditCheck& check : reply.checks) checks.push_back(to_json(check));
+  const std::string_view verdict = to_string(verdict_of(reply));
+  return {{"verdict", json::string_view(verdict.data(), verdict.size())},
+          {"complete", reply.complete()},
+          {"answered_by", reply.answered_by},
+          {"at", format_time(reply.at)},
+          {"took", format_duration(reply.took)},
+          {"full", reply.full},
+          {"rows_read", reply.rows_read},
+          {"checks", std::move(checks)},
+          {"not_answered", json::array(reply.not_answered.begin(), reply.not_answered.end())},
+          {"too_old", json::array(reply.too_old.begin(), reply.too_old.end())}};
+}
+
 json::object to_json(const Error& error) {
   const std::string_view code = to_string(error.code);
   json::object out{{"code", json::string_view(code.data(), code.size())}, {"message", error.message}};

@@ -18,6 +18,9 @@ boost::json::object to_json(const GroupsReply::Group& group);
 boost::json::object to_json(TaskId id, const ControlReply& reply);
 // {"id":…,"state":…,"reasons":[{"code":…,"text":…}]}
 boost::json::object to_json(TaskId id, const ExplainReply& reply);
+// {"verdict":"clean","checks":[…],…}
+boost::json::object to_json(const AuditReply& reply);
+boost::json::object to_json(const AuditCheck& check);
 // {"code":"not_found","message":…} and "field", if the error names one.
 boost::json::object to_json(const Error& error);
 

@@ -136,4 +136,8 @@ Result<ClusterReply> Client::cluster() {
   return ask<ClusterReply>(ClusterRequest{});
 }
 
+Result<AuditReply> Client::audit(AuditRequest request) {
+  return ask<AuditReply>(request, request.full ? kFullAuditWait : kAuditWait);
+}
+
 }  // namespace ringmaster

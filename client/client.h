@@ -43,6 +43,7 @@ class Client {
   Result<WorkersReply> workers();
   Result<MastersReply> masters();
   Result<ClusterReply> cluster();
+  Result<AuditReply> audit(AuditRequest request);  // takes some seconds; a full one as long as it takes
 
  private:
   class Thread;

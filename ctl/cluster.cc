@@ -1,7 +1,10 @@
 // The noun `cluster`.
+#include <memory>
+
 #include <CLI/CLI.hpp>
 
 #include "base/api_json.h"
+#include "ctl/audit_text.h"
 #include "ctl/ctl.h"
 #include "ctl/exit_code.h"
 
@@ -57,15 +60,45 @@ int status(Ctl& ctl) {
   return kExitOk;
 }
 
+int audit(Ctl& ctl, bool full) {
+  auto client = ctl.client();
+  if (!client) return ctl.failed(client.error());
+  const auto reply = (*client)->audit({full});
+  if (!reply) return ctl.failed(reply.error());
+  if (ctl.json()) {
+    ctl.print(to_json(*reply));
+  } else {
+    ctl.out() << audit_text(*reply, ctl.style());
+  }
+  switch (verdict_of(*reply)) {
+    case AuditVerdict::clean:
+      return kExitOk;
+    case AuditVerdict::violations:
+      return kExitViolations;
+    case AuditVerdict::incomplete:
+      return kExitIncomplete;
+  }
+  return kExitOwnError;
+}
+
 }  // namespace
 
 void add_cluster_commands(CLI::App& app, Ctl& ctl) {
-  CLI::App* cluster = app.add_subcommand("cluster", "Show the cluster");
+  CLI::App* cluster = app.add_subcommand("cluster", "Show and audit the cluster");
   cluster->require_subcommand(1);
   CLI::App* status_app =
       cluster->add_subcommand("status", "Health, shards and queues, as one master sees them");
   status_app->footer("WAITING ends in + when the database holds more.\n\nExample:\n  ringctl cluster status");
   status_app->callback([&ctl] { ctl.action = [&ctl] { return status(ctl); }; });
+
+  CLI::App* audit_app = cluster->add_subcommand("audit", "Whether the cluster keeps its invariants");
+  auto full = std::make_shared<bool>(false);
+  audit_app->add_flag("--full", *full, "Every row of the database, however long that takes");
+  audit_app->footer(
+      "Exit status: 0 clean; 1 it found something; 3 it found nothing, but somebody did not answer or a "
+      "check "
+      "could not be made; 125 ringctl itself.\n\nExample:\n  ringctl cluster audit -o json");
+  audit_app->callback([&ctl, full] { ctl.action = [&ctl, full] { return audit(ctl, *full); }; });
 }
 
 }  // namespace ringmaster

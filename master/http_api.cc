@@ -105,6 +105,14 @@ CallOrProblem read_readiness(const HttpRoute& route) {
   return call;
 }
 
+CallOrProblem read_audit(const HttpRoute& route) {
+  AuditRequest request;
+  for (const auto& [name, text] : route.query) {
+    if (auto read = read_switch(name, text, request.full); !read) return std::unexpected(read.error());
+  }
+  return HttpCall{request};
+}
+
 CallOrProblem read_log_request(const HttpRoute& route) {
   const auto id = read_id(route);
   if (!id) return std::unexpected(id.error());
@@ -233,6 +241,8 @@ HttpReply readiness(const ClusterReply& cluster, bool verbose) {
 
 Duration HttpCall::wait() const {
   const auto* get = std::get_if<GetRequest>(&request);
+  const auto* audit = std::get_if<AuditRequest>(&request);
+  if (audit != nullptr) return audit->full ? kFullAuditWait : kAuditWait;
   return get != nullptr ? get->wait : Duration{0};
 }
 
@@ -263,6 +273,8 @@ std::expected<HttpCall, HttpProblem> call_of(const HttpRoute& route, std::string
       return HttpCall{MastersRequest{}};
     case HttpOperation::show_cluster:
       return HttpCall{ClusterRequest{}};
+    case HttpOperation::audit_cluster:
+      return read_audit(route);
     case HttpOperation::readyz:
       return read_readiness(route);
     case HttpOperation::livez:
@@ -292,6 +304,7 @@ HttpReply reply_to(const HttpRoute& route, const HttpCall& call, const Result<Ap
     return json_reply(to_json(call.id, *explain));
   if (const auto* log = std::get_if<LogReply>(&*answer)) return output(*log);
   if (const auto* groups = std::get_if<GroupsReply>(&*answer)) return json_reply(to_json(*groups));
+  if (const auto* audit = std::get_if<AuditReply>(&*answer)) return json_reply(to_json(*audit));
   if (const auto* workers = std::get_if<WorkersReply>(&*answer))
     return named_array("workers", workers->workers);
   if (const auto* masters = std::get_if<MastersReply>(&*answer))

@@ -36,6 +36,7 @@ constexpr std::array<Endpoint, kHttpOperations> kEndpoints{{
     {HttpOperation::list_workers, "GET", "/v1/workers", ""},
     {HttpOperation::list_masters, "GET", "/v1/masters", ""},
     {HttpOperation::show_cluster, "GET", "/v1/cluster", ""},
+    {HttpOperation::audit_cluster, "GET", "/v1/cluster/audit", " full "},
     {HttpOperation::livez, "GET", "/livez", ""},
     {HttpOperation::readyz, "GET", "/readyz", " verbose "},
     {HttpOperation::metrics, "GET", "/metrics", ""},
@@ -104,9 +105,9 @@ HttpProblem wrong_method(std::string_view method, const std::vector<const Endpoi
 
 std::string_view to_string(HttpOperation operation) {
   constexpr std::array<std::string_view, kHttpOperations> kNames{
-      "submit_tasks", "submit_batch", "list_tasks",  "get_task",     "explain_task", "read_log",
-      "cancel_task",  "release_task", "list_groups", "list_workers", "list_masters", "show_cluster",
-      "livez",        "readyz",       "metrics",     "openapi"};
+      "submit_tasks",  "submit_batch", "list_tasks",  "get_task",     "explain_task", "read_log",
+      "cancel_task",   "release_task", "list_groups", "list_workers", "list_masters", "show_cluster",
+      "audit_cluster", "livez",        "readyz",      "metrics",      "openapi"};
   return kNames.at(static_cast<std::size_t>(operation));
 }
 

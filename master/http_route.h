@@ -25,12 +25,13 @@ enum class HttpOperation : std::uint8_t {
   list_workers,
   list_masters,
   show_cluster,
+  audit_cluster,
   livez,
   readyz,
   metrics,
   openapi,
 };
-inline constexpr std::size_t kHttpOperations = 16;
+inline constexpr std::size_t kHttpOperations = 17;
 std::string_view to_string(HttpOperation operation);  // `get_task`, as in metrics
 
 struct HttpRoute {

@@ -61,18 +61,24 @@ void MasterNode::call(ApiRequest request, ApiResponder respond) {
   if (over_ || store_id_.empty())
     return respond(fail(ErrorCode::unavailable, "this master is starting or stopping: try again"));
   respond = AnswerOnce(std::move(respond));
-  std::visit(Overloaded{[&](SubmitRequest& r) { submit(std::move(r), std::move(respond)); },
-                        [&](GetRequest& r) { get(r, std::move(respond)); },
-                        [&](WaitRequest& r) { wait(std::move(r), std::move(respond)); },
-                        [&](ListRequest& r) { list(std::move(r), std::move(respond)); },
-                        [&](WorkersRequest&) { respond(ApiReply{WorkersReply{core_.workers()}}); },
-                        [&](MastersRequest&) { respond(ApiReply{masters()}); },
-                        [&](ClusterRequest&) { respond(ApiReply{cluster()}); },
-                        [&](ControlRequest& r) { control(r, std::move(respond)); },
-                        [&](ExplainRequest& r) { explain(r, std::move(respond)); },
-                        [&](LogRequest& r) { log(r, std::move(respond)); },
-                        [&](GroupsRequest& r) { groups(r, std::move(respond)); }},
-             request);
+  std::visit(
+      Overloaded{[&](SubmitRequest& r) { submit(std::move(r), std::move(respond)); },
+                 [&](GetRequest& r) { get(r, std::move(respond)); },
+                 [&](WaitRequest& r) { wait(std::move(r), std::move(respond)); },
+                 [&](ListRequest& r) { list(std::move(r), std::move(respond)); },
+                 [&](WorkersRequest&) { respond(ApiReply{WorkersReply{core_.workers()}}); },
+                 [&](MastersRequest&) { respond(ApiReply{masters()}); },
+                 [&](ClusterRequest&) { respond(ApiReply{cluster()}); },
+                 [&](ControlRequest& r) { control(r, std::move(respond)); },
+                 [&](ExplainRequest& r) { explain(r, std::move(respond)); },
+                 [&](LogRequest& r) { log(r, std::move(respond)); },
+                 [&](GroupsRequest& r) { groups(r, std::move(respond)); },
+                 [&](AuditRequest& r) { audit(r, std::move(respond)); },
+                 [&](AuditPartRequest& r) { auditor_.part(r, std::move(respond)); },
+                 [&](HeldRequest&) {
+                   respond(fail(ErrorCode::invalid_argument, "a master holds no attempts: ask a worker"));
+                 }},
+      request);
 }
 
 LinkId MasterNode::owner_link(ShardId shard) const {

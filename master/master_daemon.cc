@@ -66,6 +66,7 @@ struct MasterDaemon::Life {
     options.core.worker_timeout = settings.worker_timeout;
     options.core.max_crashes = settings.max_crashes;
     options.core.lane_window = settings.lane_window;
+    options.audit_interval = settings.audit_interval;
     node = std::make_unique<MasterNode>(loop, store, *registry, std::move(options), fenced);
   }
 
@@ -199,6 +200,32 @@ void MasterDaemon::refresh_metrics() {
   }
   metrics_.gauge("ringmaster_tasks_waiting", "Ready tasks in memory, over all groups").set(waiting);
   metrics_.gauge("ringmaster_attempts_outstanding", "Attempts on workers without a result").set(running);
+  refresh_audit_metrics(*life_->node);
+}
+
+// All of them are 0 at a master that makes no audits; `leader` says which one does.
+void MasterDaemon::refresh_audit_metrics(const MasterNode& node) {
+  const auto gauge = [this](const char* name, const char* help, double value) {
+    metrics_.gauge(std::string("ringmaster_audit_") + name, help).set(value);
+  };
+  const auto& last = node.last_audit();
+  gauge("leader", "1: this master makes the audits for all (it owns shard 0)", node.leads() ? 1 : 0);
+  gauge("complete", "1: in the last audit every node answered and every check was made",
+        last && last->complete() ? 1 : 0);
+  gauge("took_seconds", "How long the last audit took",
+        last ? std::chrono::duration<double>(last->took).count() : 0);
+  gauge("rows_read", "Rows of the database that the last audit read",
+        last ? static_cast<double>(last->rows_read) : 0);
+  metrics_.counter("ringmaster_audits_total", "Audits that this master has made by itself")
+      .raise_to(node.audits());
+  for (const std::string_view name : kAuditChecks) {
+    double found = 0;
+    for (const AuditCheck& check : last ? last->checks : std::vector<AuditCheck>{}) {
+      if (check.name == name) found = static_cast<double>(check.findings.size() + check.more);
+    }
+    metrics_.gauge("ringmaster_audit_findings", "What the last audit found", {{"check", std::string(name)}})
+        .set(found);
+  }
 }
 
 }  // namespace ringmaster

@@ -48,6 +48,7 @@ class MasterDaemon final : public Daemon {
   void chores();
   void end(int code, const std::string& why);
   void refresh_metrics();
+  void refresh_audit_metrics(const MasterNode& node);
 
   AsioLoop& loop_;
   MasterSettings settings_;

@@ -110,11 +110,13 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
                .fenced = [this](const Error& e) { on_fenced(e); }}),
       waiters_(loop),
       namesake_(options_.self.incarnation, options_.self.rpc_address),
+      auditor_(loop, store, core_, options_.self.node_id, options_.self.incarnation, audit_hooks()),
       tick_timer_(loop),
       wake_timer_(loop),
       time_timer_(loop),
       proof_timer_(loop),
-      peer_timer_(loop) {}
+      peer_timer_(loop),
+      audit_timer_(loop) {}
 
 MasterNode::~MasterNode() = default;
 
@@ -122,6 +124,7 @@ MasterNode::~MasterNode() = default;
 
 void MasterNode::start(Links& links, std::function<void(Result<std::string>)> started) {
   links_ = &links;
+  auditor_.start(links);
   store_.open(options_.self, guard([this, started = std::move(started)](Result<std::string> store_id) {
                 if (!store_id) return started(std::unexpected(store_id.error()));
                 store_id_ = *store_id;
@@ -134,6 +137,7 @@ void MasterNode::start(Links& links, std::function<void(Result<std::string>)> st
                   tick();
                   began_ = loop_.now();
                   talk_to_peers();
+                  audit_now_and_then();
                   started(store_id_);  // the links learn the store_id before the first channel
                   watch_members();
                   join();

@@ -7,11 +7,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/api.h"
 #include "base/loop.h"
 #include "master/accept_queue.h"
+#include "master/auditor.h"
 #include "master/batch_queue.h"
 #include "master/namesake.h"
 #include "master/peer_words.h"
@@ -30,7 +32,8 @@ struct MasterOptions {
   CoreOptions core;
   // A master's registry node is gone so long: its shards are taken over. Its session had its time already.
   Duration dead_after = std::chrono::seconds(1);
-  std::size_t batch = 1'000;  // transitions in one statement
+  Duration audit_interval{0};  // between two audits, if this master is the one that makes them; 0: none
+  std::size_t batch = 1'000;   // transitions in one statement
 };
 
 class MasterNode final : public LinkHandler, public ApiService {
@@ -58,6 +61,10 @@ class MasterNode final : public LinkHandler, public ApiService {
     core_.reconfigure(worker_timeout, max_crashes);
   }
   const SchedulerCore& core() const { return core_; }
+  // The audits that this master has made by itself; it does so while it leads: owns shard 0.
+  bool leads() const;
+  const std::optional<AuditReply>& last_audit() const { return last_audit_; }
+  std::uint64_t audits() const { return audits_; }
 
  private:
   // For another node to answer what was passed on to it, beyond what the request itself may take.
@@ -108,6 +115,10 @@ class MasterNode final : public LinkHandler, public ApiService {
   void log(LogRequest request, ApiResponder respond);
   void log_here(LogRequest request, ApiResponder respond);
   void groups(GroupsRequest request, ApiResponder respond);
+  Auditor::Hooks audit_hooks();
+  void audit(AuditRequest request, ApiResponder respond);
+  void audit_now_and_then();
+  void on_audited(AuditReply reply);
   void show_live(TaskView& view) const;
   MastersReply masters() const;
   ClusterReply cluster() const;
@@ -134,6 +145,7 @@ class MasterNode final : public LinkHandler, public ApiService {
   Namesake namesake_;
   PeerWords peers_;
   MonoTime began_{};
+  Auditor auditor_;
 
   std::vector<MasterView> members_;  // as the registry shows them
   std::map<std::string, Incarnation> live_masters_;
@@ -146,7 +158,11 @@ class MasterNode final : public LinkHandler, public ApiService {
   bool proving_ = false, proof_wanted_ = false, holding_ = false;
   bool over_ = false;  // fenced or stopped
   bool flush_pending_ = false;
-  Timer tick_timer_, wake_timer_, time_timer_, proof_timer_, peer_timer_;
+  std::optional<AuditReply> last_audit_;
+  std::uint64_t audits_ = 0;
+  bool auditing_ = false;
+  Timer tick_timer_, wake_timer_, time_timer_, proof_timer_, peer_timer_,
+      audit_timer_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 

@@ -16,6 +16,7 @@ std::vector<Setting> declare_master_settings() {
       live({"retention", duration, "30d", "how long ended tasks are kept"}),
       {"lane_window", integer, "20000", "waiting tasks of one group kept in memory", 100, 10'000'000},
       live({"stop_timeout", duration, "20s", "how long an orderly stop may take"}),
+      {"audit_interval", duration, "1m", "between two audits, which one master makes for all; 0s makes none"},
   };
   all.insert(all.end(), own.begin(), own.end());
   return all;
@@ -32,10 +33,13 @@ Result<MasterSettings> read_master_settings(const Settings& settings) {
   read.retention = settings.get_duration("retention");
   read.lane_window = static_cast<std::uint32_t>(settings.get_int("lane_window"));
   read.stop_timeout = settings.get_duration("stop_timeout");
+  read.audit_interval = settings.get_duration("audit_interval");
   if (read.worker_timeout < std::chrono::seconds(1))
     return fail(ErrorCode::invalid_argument, "worker_timeout: at least 1s", "worker_timeout");
   if (read.retention < std::chrono::hours(1))
     return fail(ErrorCode::invalid_argument, "retention: at least 1h", "retention");
+  if (read.audit_interval != Duration{0} && read.audit_interval < std::chrono::seconds(1))
+    return fail(ErrorCode::invalid_argument, "audit_interval: at least 1s, or 0s", "audit_interval");
   if (read.database.empty()) {
     return fail(
         ErrorCode::invalid_argument,

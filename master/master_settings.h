@@ -19,6 +19,7 @@ struct MasterSettings : NodeSettings {
   Duration retention{};
   std::uint32_t lane_window = 0;
   Duration stop_timeout{};
+  Duration audit_interval{};
 };
 
 std::vector<Setting> declare_master_settings();

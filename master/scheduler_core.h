@@ -211,6 +211,37 @@ class SchedulerCore {
   std::vector<ClusterReply::Lane> lanes() const;
   std::vector<GroupsReply::Group> groups() const;
   LinkId link_of(const std::string& worker) const;  // 0: none is up
+
+  // ---- views for an audit (scheduler_core_audit.cc, judged in audit.h) ----
+  // What a worker has to hold by now; it has told its inventory on this link.
+  struct HeldAsk {
+    std::string worker;
+    Incarnation incarnation;
+    LinkId link = 0;
+    std::vector<Token> believed;  // at most kMaxHeldTokens
+  };
+  std::vector<HeldAsk> held_asks() const;
+  std::vector<std::string> cannot_be_asked() const;  // registered workers, each with the reason
+  bool must_hold(const HeldAsk& ask, Token token) const;
+  bool may_hold(Token token) const;  // we know this attempt, are asking about it, or do not own its shard
+  enum class RowPlace : std::uint8_t {
+    in_hand,    // dispatched, or its end is being committed
+    waiting,    // in memory, on no worker
+    coming,     // being read, asked about or accepted
+    in_store,   // behind the window: it is read in its turn
+    forgotten,  // it will never be read
+    elsewhere,  // not of our shards
+  };
+  RowPlace place_of(const AuditRow& row) const;
+  struct Unreached {
+    std::string id;
+    Incarnation incarnation;
+    TaskId first;
+    std::size_t attempts = 0;
+    Duration since{0};
+  };
+  std::vector<Unreached> unreached(Now now) const;
+
   std::size_t tasks_in_memory() const { return tasks_.size(); }
   // Workers to keep channels to, with their addresses: those registered, and those that may still hold
   // attempts.

@@ -6,6 +6,7 @@
 
 #include "rpc/message_codec.h"
 #include "rpc/proto/ringmaster.pb.h"
+#include "rpc/wire_audit.h"
 #include "rpc/wire_cluster.h"
 #include "rpc/wire_task.h"
 
@@ -258,9 +259,10 @@ bool take(wire::LogReply& from, LogReply& to) {
 
 // ---- the table: one number for a request and its reply, in the order of both variants -------------------
 
-constexpr std::array kTypes = {FrameType::submit,  FrameType::get,     FrameType::wait,    FrameType::list,
-                               FrameType::workers, FrameType::masters, FrameType::cluster, FrameType::control,
-                               FrameType::explain, FrameType::log,     FrameType::groups};
+constexpr std::array kTypes = {
+    FrameType::submit,  FrameType::get,     FrameType::wait,       FrameType::list,    FrameType::workers,
+    FrameType::masters, FrameType::cluster, FrameType::control,    FrameType::explain, FrameType::log,
+    FrameType::groups,  FrameType::audit,   FrameType::audit_part, FrameType::held};
 static_assert(std::variant_size_v<ApiRequest> == kTypes.size() &&
               std::variant_size_v<ApiReply> == kTypes.size());
 
@@ -268,10 +270,12 @@ static_assert(std::variant_size_v<ApiRequest> == kTypes.size() &&
 using RequestForms =
     std::tuple<wire::SubmitRequest, wire::GetRequest, wire::WaitRequest, wire::ListRequest,
                wire::WorkersRequest, wire::MastersRequest, wire::ClusterRequest, wire::ControlRequest,
-               wire::ExplainRequest, wire::LogRequest, wire::GroupsRequest>;
-using ReplyForms = std::tuple<wire::SubmitReply, wire::GetReply, wire::WaitReply, wire::ListReply,
-                              wire::WorkersReply, wire::MastersReply, wire::ClusterReply, wire::ControlReply,
-                              wire::ExplainReply, wire::LogReply, wire::GroupsReply>;
+               wire::ExplainRequest, wire::LogRequest, wire::GroupsRequest, wire::AuditRequest,
+               wire::AuditPartRequest, wire::HeldRequest>;
+using ReplyForms =
+    std::tuple<wire::SubmitReply, wire::GetReply, wire::WaitReply, wire::ListReply, wire::WorkersReply,
+               wire::MastersReply, wire::ClusterReply, wire::ControlReply, wire::ExplainReply, wire::LogReply,
+               wire::GroupsReply, wire::AuditReply, wire::AuditPartReply, wire::HeldReply>;
 
 template <class Forms, class Variant, std::size_t... I>
 void encode_any(const Variant& from, std::string& out, std::index_sequence<I...>) {

@@ -54,6 +54,9 @@ enum class FrameType : std::uint16_t {
   explain = 72,
   log = 73,
   groups = 74,
+  audit = 75,
+  audit_part = 76,
+  held = 77,
 };
 
 FrameType type_of(const Message& message);

@@ -220,7 +220,8 @@ Result<std::vector<WriteFate>> MemoryDatabase::retry(const Fence& fence, const s
       fates.push_back(fate_of_retry(item));
       continue;
     }
-    auto& [row, attempts] = task->second;
+    TaskRow& row = task->second.row;
+    std::vector<AttemptRecord>& attempts = task->second.attempts;
     lanes_.erase(lane_key(row));
     if (attempts.size() >= kMaxLoggedAttempts) attempts.erase(attempts.begin());
     attempts.push_back({item.token.attempt, item.token.epoch, item.worker, storable(item.result)});
@@ -279,6 +280,7 @@ WriteFate MemoryDatabase::control_one(const Control& item) {
   TaskRow& row = task->second.row;
   if (item.action == ControlAction::cancel) {
     row.cancel_requested = true;
+    if (!task->second.cancel_requested_at) task->second.cancel_requested_at = item.run_at;
     if (row.state != TaskState::quarantined && row.run_at <= item.run_at) return WriteFate::applied;
   } else if (row.state != TaskState::quarantined) {
     return row.run_at == item.run_at ? WriteFate::applied : WriteFate::stale;

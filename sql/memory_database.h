@@ -27,6 +27,7 @@ class MemoryDatabase {
   struct Task {
     TaskRow row;
     std::vector<AttemptRecord> attempts;
+    std::optional<WallTime> cancel_requested_at{};
   };
   struct Late {
     AttemptRecord record;
@@ -74,6 +75,11 @@ class MemoryDatabase {
   std::vector<Lookup> lookup(const std::vector<TaskId>& ids) const;
   Result<TaskView> get(TaskId id) const;
   ListReply list(const ListRequest& request) const;
+  std::vector<AuditMasterRow> audit_masters() const;
+  std::vector<AuditRow> audit_lane(const std::string& group, std::optional<PageKey> after,
+                                   WallTime due_before, int limit) const;
+  std::vector<AuditRow> audit_tasks(TaskId after, int limit) const;
+  AuditHistory audit_history(TaskId from, int limit) const;
   void drop_keys_before(WallTime time);
   void drop_history_before(WallTime time);  // by whole UTC days; late results to the microsecond
 

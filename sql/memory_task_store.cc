@@ -128,6 +128,25 @@ void MemoryTaskStore::list(ListRequest request, StoreCallback<ListReply> done) {
   answer_read(std::move(done), [&] { return database_.list(request); });
 }
 
+// ---- audit ----
+
+void MemoryTaskStore::audit_masters(StoreCallback<std::vector<AuditMasterRow>> done) {
+  answer_read(std::move(done), [&] { return database_.audit_masters(); });
+}
+
+void MemoryTaskStore::audit_lane(std::string group, std::optional<PageKey> after, WallTime due_before,
+                                 int limit, StoreCallback<std::vector<AuditRow>> done) {
+  answer_read(std::move(done), [&] { return database_.audit_lane(group, after, due_before, limit); });
+}
+
+void MemoryTaskStore::audit_tasks(TaskId after, int limit, StoreCallback<std::vector<AuditRow>> done) {
+  answer_read(std::move(done), [&] { return database_.audit_tasks(after, limit); });
+}
+
+void MemoryTaskStore::audit_history(TaskId from, int limit, StoreCallback<AuditHistory> done) {
+  answer_read(std::move(done), [&] { return database_.audit_history(from, limit); });
+}
+
 // ---- time and chores ----
 
 void MemoryTaskStore::database_time(StoreCallback<WallTime> done) {

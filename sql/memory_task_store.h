@@ -48,6 +48,12 @@ class MemoryTaskStore : public TaskStore {
   void get(TaskId id, StoreCallback<TaskView> done) override;
   void list(ListRequest request, StoreCallback<ListReply> done) override;
 
+  void audit_masters(StoreCallback<std::vector<AuditMasterRow>> done) override;
+  void audit_lane(std::string group, std::optional<PageKey> after, WallTime due_before, int limit,
+                  StoreCallback<std::vector<AuditRow>> done) override;
+  void audit_tasks(TaskId after, int limit, StoreCallback<std::vector<AuditRow>> done) override;
+  void audit_history(TaskId from, int limit, StoreCallback<AuditHistory> done) override;
+
   void database_time(StoreCallback<WallTime> done) override;
   void maintain(int days_ahead, Duration retention, StoreCallback<> done) override;
 

@@ -223,6 +223,24 @@ string list_sql() {
          " FROM ringmaster.task_history WHERE " + condition + ") ORDER BY id LIMIT $6";
 }
 
+// What an audit reads of a row: no spec, no label, nothing that is large.
+const string kAuditRow =
+    "SELECT t.id, t.rank, t.grp, t.run_at, t.attempt, coalesce(t.failures, 0), coalesce(t.crashes, 0), "
+    "t.state,"
+    " t.worker, t.worker_incarnation, t.epoch, t.cancel_requested_at FROM ringmaster.task t WHERE ";
+
+// The last row has no id: how many rows were read, and where they end. Only look-ups by id, never a join: a
+// vacuum may have made the planner believe that `task` is empty.
+const string kAuditHistory =
+    "WITH h AS MATERIALIZED (SELECT id, state, attempt, coalesce(failures, 0) AS failures, coalesce(crashes, "
+    "0) AS crashes FROM ringmaster.task_history WHERE id <= $1::int8 ORDER BY id DESC LIMIT $2::int8),"
+    " j AS MATERIALIZED (SELECT h.*, coalesce(lag(h.id) OVER () = h.id, false) AS twice,"
+    " EXISTS (SELECT FROM ringmaster.task t WHERE t.id = ANY (ARRAY[h.id])) AS in_task FROM h)"
+    " SELECT id, state, attempt, failures, crashes, twice, in_task FROM j WHERE twice OR in_task"
+    " OR state NOT BETWEEN 10 AND 14 OR attempt < 1 OR failures >= attempt OR crashes >= attempt"
+    " UNION ALL SELECT NULL, NULL, NULL, NULL, (SELECT count(*) FROM h)::int4, NULL, NULL"
+    " UNION ALL SELECT (SELECT min(id) FROM h), NULL, NULL, NULL, NULL, NULL, NULL";
+
 PgStatements make() {
   PgStatements s;
   s.schema_version = {"schema_version",
@@ -284,6 +302,23 @@ PgStatements make() {
   s.get = {"get", both("id = $1::int8", kTaskViewColumns, kHistoryViewColumns) + " UNION ALL SELECT " +
                       string(kLateViewColumns) + " FROM ringmaster.late_result WHERE task = $1::int8"};
   s.list = {"list", list_sql()};
+  // A life of a master is a row for ever, but there are few: all are walked, by their key.
+  s.audit_masters = {
+      "audit_masters",
+      "SELECT m.incarnation, m.node_id, m.state = 'living', (SELECT count(*) FROM ringmaster.fence f"
+      " WHERE f.incarnation = m.incarnation)::int4, m.started_at FROM ringmaster.master m"
+      " WHERE m.incarnation > 0 AND (m.state = 'living' OR EXISTS (SELECT FROM ringmaster.fence f"
+      " WHERE f.incarnation = ANY (ARRAY[m.incarnation]))) UNION ALL SELECT f.incarnation, NULL, false, 1, "
+      "NULL"
+      " FROM ringmaster.fence f WHERE NOT EXISTS (SELECT FROM ringmaster.master m"
+      " WHERE m.incarnation = ANY (ARRAY[f.incarnation]))"};
+  s.audit_lane = {"audit_lane",
+                  kAuditRow +
+                      "grp = $1::text AND (rank, id) > ($2::int8, $3::int8) AND rank <= $4::int8"
+                      " AND " +
+                      kInALane + " ORDER BY rank, id LIMIT $5::int8"};
+  s.audit_tasks = {"audit_tasks", kAuditRow + "id > $1::int8 ORDER BY id LIMIT $2::int8"};
+  s.audit_history = {"audit_history", kAuditHistory};
   s.database_time = {"database_time", "SELECT clock_timestamp()"};
   s.maintain = {"maintain",
                 "WITH d AS (DELETE FROM ringmaster.late_result"

@@ -22,6 +22,8 @@ struct PgStatements {
   PgStatement keep_late, prove, fates;
   // Reads.
   PgStatement groups, page, page_due, lookup, get, list, database_time;
+  // Audit.
+  PgStatement audit_masters, audit_lane, audit_tasks, audit_history;
   // Chores.
   PgStatement maintain, vacuum;
 };

@@ -50,6 +50,29 @@ struct ShardRow {
   bool owner_alive = false;  // its master row is living
 };
 
+// For an audit: a master's life that is living, or that has fence rows.
+struct AuditMasterRow {
+  Incarnation incarnation;
+  std::string node_id;  // empty: there are fence rows, and no master row
+  bool living = false;
+  std::uint32_t fences = 0;
+  WallTime started_at{};
+};
+// What is wrong with one id in the history.
+struct AuditHistoryRow {
+  TaskId id;
+  std::int32_t state = 0;
+  Attempt attempt = 0;
+  std::int32_t failures = 0, crashes = 0;
+  bool twice = false;    // there is another row of this id
+  bool in_task = false;  // it is in `task`, too
+};
+struct AuditHistory {
+  std::uint64_t looked_at = 0;
+  std::optional<TaskId> last;  // go on from here; it is looked at again, as a twin may follow. None: the end
+  std::vector<AuditHistoryRow> odd;
+};
+
 struct IdBlock {
   std::int64_t first_sequence = 0, count = 0;
 };
@@ -120,6 +143,17 @@ class TaskStore {
   // ---- queries ----
   virtual void get(TaskId id, StoreCallback<TaskView> done) = 0;  // not_found
   virtual void list(ListRequest request, StoreCallback<ListReply> done) = 0;
+
+  // ---- audit: reads of a bounded number of rows, without their specs; nothing is locked ----
+  virtual void audit_masters(StoreCallback<std::vector<AuditMasterRow>> done) = 0;
+  // The head of a lane, in key order, whoever owns it: rows with key > after and rank <= that of `due_before`
+  // at priority 0.
+  virtual void audit_lane(std::string group, std::optional<PageKey> after, WallTime due_before, int limit,
+                          StoreCallback<std::vector<AuditRow>> done) = 0;
+  // All rows of `task` with id > after, by id.
+  virtual void audit_tasks(TaskId after, int limit, StoreCallback<std::vector<AuditRow>> done) = 0;
+  // `limit` rows of the history with id <= from, the highest ids first: what of them is not as it must be.
+  virtual void audit_history(TaskId from, int limit, StoreCallback<AuditHistory> done) = 0;
 
   // ---- time and chores ----
   virtual void database_time(StoreCallback<WallTime> done) = 0;

@@ -27,6 +27,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/audit.h"
 #include "base/lease.h"
 #include "base/messages.h"
 
@@ -116,6 +117,9 @@ class Ledger {
   std::uint32_t running() const { return running_; }
   std::uint32_t spooled() const { return static_cast<std::uint32_t>(finished_.size()); }
   bool runs(TaskId task, Attempt attempt) const;  // or it waits for a slot, or for an older one's end
+  bool holds(Token token) const;                  // queued, running, or finished and unacknowledged
+  // What is held in these shards against what their owner believes (ledger_audit.cc).
+  HeldReply audit(const HeldRequest& request, WallTime now) const;
   bool holds_nothing() const { return active_.empty() && finished_.empty(); }
   // So many results are unacknowledged that no more work is taken, until half of them are.
   bool saturated() const { return saturated_; }

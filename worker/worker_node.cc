@@ -138,7 +138,11 @@ void WorkerNode::on_message(LinkId link, Message message) {
   std::visit([&](auto& body) { on(link, std::move(body)); }, message);
 }
 
-void WorkerNode::on_request(LinkId, ApiRequest request, ApiResponder respond) {
+void WorkerNode::on_request(LinkId link, ApiRequest request, ApiResponder respond) {
+  if (const auto* held = std::get_if<HeldRequest>(&request); held != nullptr && masters_.contains(link)) {
+    flush();  // what was decided before leaves before: the answer contradicts nothing
+    return respond(ApiReply{ledger_.audit(*held, loop_.wall_now())});
+  }
   const auto* log = std::get_if<LogRequest>(&request);
   if (log != nullptr && options_.read_log) {
     auto read = options_.read_log(*log);

@@ -66,6 +66,12 @@ struct Answer {
     return LogReply{
         .attempt = request.attempt, .worker = "w1", .bytes = {"\0\xff\r\n", 4}, .next = 4, .over = true};
   }
+  ApiReply operator()(const AuditRequest&) const {
+    return AuditReply{.answered_by = "m1",
+                      .checks = {{.name = "due_known", .findings = {{"task", "x", "y"}}}}};
+  }
+  ApiReply operator()(const AuditPartRequest&) const { return AuditPartReply{}; }
+  ApiReply operator()(const HeldRequest&) const { return HeldReply{}; }
   ApiReply operator()(const GroupsRequest&) const { return GroupsReply{.groups = {{.name = "default"}}}; }
 };
 

@@ -55,6 +55,7 @@ struct Show {
   }
   void operator()(const ClusterReply& reply) const { (void)to_json(reply); }
   void operator()(const GroupsReply& reply) const { (void)to_json(reply); }
+  void operator()(const AuditReply& reply) const { (void)to_json(reply); }
   void operator()(const ControlReply& reply) const { (void)to_json(TaskId{1}, reply); }
   void operator()(const ExplainReply& reply) const { (void)to_json(TaskId{1}, reply); }
   void operator()(const auto&) const {}

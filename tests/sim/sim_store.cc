@@ -298,6 +298,28 @@ void SimStore::list(ListRequest request, StoreCallback<ListReply> done) {
       Kind::read, "list", [request](TaskStore& s, auto d) { s.list(request, std::move(d)); },
       std::move(done));
 }
+void SimStore::audit_masters(StoreCallback<std::vector<AuditMasterRow>> done) {
+  travel<std::vector<AuditMasterRow>>(
+      Kind::read, "audit_masters", [](TaskStore& s, auto d) { s.audit_masters(std::move(d)); },
+      std::move(done));
+}
+void SimStore::audit_lane(std::string group, std::optional<PageKey> after, WallTime due_before, int limit,
+                          StoreCallback<std::vector<AuditRow>> done) {
+  travel<std::vector<AuditRow>>(
+      Kind::read, "audit_lane",
+      [=](TaskStore& s, auto d) { s.audit_lane(group, after, due_before, limit, std::move(d)); },
+      std::move(done));
+}
+void SimStore::audit_tasks(TaskId after, int limit, StoreCallback<std::vector<AuditRow>> done) {
+  travel<std::vector<AuditRow>>(
+      Kind::read, "audit_tasks", [=](TaskStore& s, auto d) { s.audit_tasks(after, limit, std::move(d)); },
+      std::move(done));
+}
+void SimStore::audit_history(TaskId from, int limit, StoreCallback<AuditHistory> done) {
+  travel<AuditHistory>(
+      Kind::read, "audit_history", [=](TaskStore& s, auto d) { s.audit_history(from, limit, std::move(d)); },
+      std::move(done));
+}
 void SimStore::database_time(StoreCallback<WallTime> done) {
   travel<WallTime>(
       Kind::read, "database_time", [](TaskStore& s, auto d) { s.database_time(std::move(d)); },

@@ -183,11 +183,12 @@ class OpenApi(unittest.TestCase):
             self.case(operation_id, 404, NOBODY)
             self.case(operation_id, 400, done, "?colour=red")
         self.case("list_tasks", 400, query="?limit=0")
-        for operation_id in ("list_groups", "list_workers", "list_masters", "show_cluster", "openapi", "livez",
+        for operation_id in ("list_groups", "list_workers", "list_masters", "show_cluster", "audit_cluster", "openapi", "livez",
                              "readyz", "metrics"):  # fmt: skip
             self.case(operation_id, 200)
             self.case(operation_id, 400, query="?colour=red")
         self.case("readyz", 200, query="?verbose")
+        self.assertEqual(self.case("audit_cluster", 200, query="?full").json()["verdict"], "clean")
 
     def controls(self):
         late = {"kind": "noop", "run_at": "2999-01-01T00:00:00Z"}

@@ -396,6 +396,10 @@ TEST_F(PgPlans, NoStatementScansATableOrSortsOverAMillionTasks) {
       {&s.get, "(1)"},
       {&s.list, "(0, '', '', '', '{}', 101, '', '1970-01-01Z', '9999-12-31Z')"},
       {&s.maintain, "(1, 1, 1)"},
+      {&s.audit_masters, ""},
+      {&s.audit_lane, "('g1', 0, 0, 1000, 1000)"},
+      {&s.audit_tasks, "(0, 1000)"},
+      {&s.audit_history, "(9000000000, 1000)"},
   };
   // These sort what they are given.
   const std::vector<std::pair<const PgStatement*, std::string>> of_keys = {

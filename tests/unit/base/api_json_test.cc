@@ -62,6 +62,18 @@ TEST(ApiJson, ShowsReasonsInTheirOrder) {
             R"({"id":"task_00000000004g0","state":"READY","reasons":[]})");
 }
 
+TEST(ApiJson, ShowsAnAuditWithItsVerdict) {
+  AuditReply reply{.answered_by = "m1", .took = std::chrono::milliseconds(71), .rows_read = 300};
+  reply.checks = {{.name = "due_known", .looked_at = 4, .findings = {{"task_7", "forgotten", "restart m1"}}}};
+  reply.not_answered = {"worker w1"};
+  EXPECT_EQ(
+      json::serialize(to_json(reply)),
+      R"({"verdict":"violations","complete":false,"answered_by":"m1","at":"1970-01-01T00:00:00.000000Z",)"
+      R"("took":"71ms","full":false,"rows_read":300,"checks":[{"name":"due_known","looked_at":4,)"
+      R"("findings":[{"subject":"task_7","text":"forgotten","advice":"restart m1"}],"more":0,)"
+      R"("not_made":""}],"not_answered":["worker w1"],"too_old":[]})");
+}
+
 TEST(ApiJson, NamesAnErrorsFieldOnlyIfThereIsOne) {
   EXPECT_EQ(json::serialize(to_json(Error{ErrorCode::not_found, "no such task", ""})),
             R"({"code":"not_found","message":"no such task"})");

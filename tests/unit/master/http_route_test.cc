@@ -32,6 +32,7 @@ TEST(HttpRoute, FindsEachOperation) {
       {"GET", "/v1/workers", HttpOperation::list_workers},
       {"GET", "/v1/masters", HttpOperation::list_masters},
       {"GET", "/v1/cluster", HttpOperation::show_cluster},
+      {"GET", "/v1/cluster/audit?full", HttpOperation::audit_cluster},
       {"GET", "/livez", HttpOperation::livez},
       {"HEAD", "/readyz", HttpOperation::readyz},
       {"GET", "/metrics", HttpOperation::metrics},

@@ -102,6 +102,13 @@ class ScriptedStore final : public TaskStore {
   }
   void get(TaskId, StoreCallback<TaskView>) override { not_in_the_script(); }
   void list(ListRequest, StoreCallback<ListReply>) override { not_in_the_script(); }
+  void audit_masters(StoreCallback<std::vector<AuditMasterRow>>) override { not_in_the_script(); }
+  void audit_lane(std::string, std::optional<PageKey>, WallTime, int,
+                  StoreCallback<std::vector<AuditRow>>) override {
+    not_in_the_script();
+  }
+  void audit_tasks(TaskId, int, StoreCallback<std::vector<AuditRow>>) override { not_in_the_script(); }
+  void audit_history(TaskId, int, StoreCallback<AuditHistory>) override { not_in_the_script(); }
   void database_time(StoreCallback<WallTime>) override { not_in_the_script(); }
   void maintain(int, Duration, StoreCallback<>) override { not_in_the_script(); }
 

@@ -106,12 +106,13 @@ TEST(MessageCodec, NumbersAreThoseOfTheDocument) {
     EXPECT_FALSE(is_request_type(static_cast<std::uint16_t>(type)));
   }
   const std::vector<std::tuple<ApiRequest, ApiReply, int>> calls = {
-      {SubmitRequest{}, SubmitReply{}, 64},   {GetRequest{}, GetReply{}, 65},
-      {WaitRequest{}, WaitReply{}, 66},       {ListRequest{}, ListReply{}, 67},
-      {WorkersRequest{}, WorkersReply{}, 68}, {MastersRequest{}, MastersReply{}, 69},
-      {ClusterRequest{}, ClusterReply{}, 70}, {ControlRequest{}, ControlReply{}, 71},
-      {ExplainRequest{}, ExplainReply{}, 72}, {LogRequest{}, LogReply{}, 73},
-      {GroupsRequest{}, GroupsReply{}, 74}};
+      {SubmitRequest{}, SubmitReply{}, 64},       {GetRequest{}, GetReply{}, 65},
+      {WaitRequest{}, WaitReply{}, 66},           {ListRequest{}, ListReply{}, 67},
+      {WorkersRequest{}, WorkersReply{}, 68},     {MastersRequest{}, MastersReply{}, 69},
+      {ClusterRequest{}, ClusterReply{}, 70},     {ControlRequest{}, ControlReply{}, 71},
+      {ExplainRequest{}, ExplainReply{}, 72},     {LogRequest{}, LogReply{}, 73},
+      {GroupsRequest{}, GroupsReply{}, 74},       {AuditRequest{}, AuditReply{}, 75},
+      {AuditPartRequest{}, AuditPartReply{}, 76}, {HeldRequest{}, HeldReply{}, 77}};
   ASSERT_EQ(calls.size(), std::variant_size_v<ApiRequest>);
   for (const auto& [request, reply, type] : calls) {
     EXPECT_EQ(number(type_of(request)), type);
@@ -119,6 +120,19 @@ TEST(MessageCodec, NumbersAreThoseOfTheDocument) {
     EXPECT_TRUE(is_request_type(static_cast<std::uint16_t>(type)));
     EXPECT_FALSE(is_message_type(static_cast<std::uint16_t>(type)));
   }
+}
+
+TEST(MessageCodec, AnAuditsPartsAreBounded) {
+  AuditPartRequest rows;
+  rows.rows.resize(kMaxAuditRows);
+  HeldRequest held;
+  held.believed.resize(kMaxHeldTokens);
+  EXPECT_TRUE(decode_request(76, encoded(ApiRequest(rows))));
+  EXPECT_TRUE(decode_request(77, encoded(ApiRequest(held))));
+  rows.rows.emplace_back();
+  held.believed.emplace_back();
+  EXPECT_FALSE(decode_request(76, encoded(ApiRequest(rows))));
+  EXPECT_FALSE(decode_request(77, encoded(ApiRequest(held))));
 }
 
 TEST(MessageCodec, UnknownTypesAreErrors) {

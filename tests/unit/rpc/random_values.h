@@ -102,6 +102,23 @@ template <class Fn> void fields(GroupsReply::Group& v, Fn fn) {
 template <class Fn> void fields(GroupsReply& v, Fn fn) { fn(v.groups, v.not_answered); }
 template <class Fn> void fields(ExplainRequest& v, Fn fn) { fn(v.id, v.forwarded); }
 template <class Fn> void fields(ExplainReply::Reason& v, Fn fn) { fn(v.code, v.text); }
+template <class Fn> void fields(AuditRequest& v, Fn fn) { fn(v.full); }
+template <class Fn> void fields(AuditFinding& v, Fn fn) { fn(v.subject, v.text, v.advice); }
+template <class Fn> void fields(AuditCheck& v, Fn fn) { fn(v.name, v.looked_at, v.findings, v.more, v.not_made); }
+template <class Fn> void fields(AuditReply& v, Fn fn) {
+  fn(v.answered_by, v.at, v.took, v.full, v.rows_read, v.checks, v.not_answered, v.too_old);
+}
+template <class Fn> void fields(AuditRow& v, Fn fn) {
+  fn(v.id, v.rank, v.group, v.run_at, v.attempt, v.failures, v.crashes, v.state, v.worker, v.worker_incarnation, v.epoch,
+     v.cancel_requested_at);
+}
+template <class Fn> void fields(AuditPartRequest& v, Fn fn) { fn(v.held, v.rows); }
+template <class Fn> void fields(AuditSuspicion& v, Fn fn) { fn(v.check, v.subject, v.fact, v.text, v.advice); }
+template <class Fn> void fields(AuditPartReply& v, Fn fn) {
+  fn(v.incarnation, v.shards, v.suspicions, v.attempts, v.held, v.workers, v.not_answered, v.too_old);
+}
+template <class Fn> void fields(HeldRequest& v, Fn fn) { fn(v.shards, v.believed); }
+template <class Fn> void fields(HeldReply& v, Fn fn) { fn(v.missing, v.unknown, v.superseded, v.held, v.oldest, v.oldest_age); }
 template <class Fn> void fields(ExplainReply& v, Fn fn) { fn(v.state, v.reasons); }
 // clang-format on
 

@@ -270,6 +270,31 @@ TEST_F(WorkerNodes, TheFirstMasterBindsItToItsDatabaseForEver) {
   EXPECT_THAT(links_.closed, ElementsAre(3));
 }
 
+TEST_F(WorkerNodes, AnAuditIsAnsweredBehindAllThatWasDecidedBefore) {
+  begin_with_owner();
+  links_.sent.clear();
+  const Token held = token(1, kShard), refused = token(2, kShard, 7);
+  node_->on_message(kA, DispatchBatch{kLife, {work(held), work(refused)}});
+  std::optional<HeldReply> answer;
+  std::size_t acks = 0;
+  node_->on_request(kA, HeldRequest{{{kShard, 1}}, {held, refused}}, [&](Result<ApiReply> reply) {
+    acks = links_.items<AckBatch>(kA).size();
+    answer = std::get<HeldReply>(*reply);
+  });
+  ASSERT_TRUE(answer) << "at once";
+  EXPECT_EQ(acks, 2u) << "the refusal of what is missing has left before";
+  EXPECT_THAT(answer->missing, ElementsAre(refused));
+  EXPECT_THAT(answer->unknown, IsEmpty());
+}
+
+TEST_F(WorkerNodes, OnlyAMasterIsToldWhatIsHeld) {
+  begin_with_owner();
+  std::optional<Error> refusal;
+  node_->on_request(9, HeldRequest{}, [&](Result<ApiReply> reply) { refusal = reply.error(); });
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->code, ErrorCode::invalid_argument);
+}
+
 TEST_F(WorkerNodes, OnlyMastersAreServed) {
   begin();
   node_->on_link_up(kA, PeerInfo{Role::client, "c", Incarnation{1}, "1", false});
