@@ -175,7 +175,10 @@ void ShardKeeper::take_over(const Suspicion::Dead& dead) {
                                 : "the registry or the database says that it is gone");
   RINGMASTER_FAILPOINT("take_over.decided");
   store_.take_over(dead.incarnation, guard([this, dead](Result<> done) {
-                     if (!done) return failed("taking over", done.error());
+                     if (!done) {
+                       suspicion_.on_blocked(dead);
+                       return failed("taking over", done.error());
+                     }
                      RINGMASTER_FAILPOINT("take_over.committed");
                      suspicion_.on_taken_over(dead, hooks_.now().mono);
                      set_ring();
