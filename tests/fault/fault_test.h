@@ -42,6 +42,8 @@ class FaultTest : public ::testing::Test {
   // The same without a load.
   void start_daemons(Shape shape);
   void start_load();
+  // Another load, without waiting for progress.
+  void begin_load(std::unique_ptr<Client> client);
   Cluster& cluster() { return *cluster_; }
   BridgedNetwork& network() { return *network_; }
   MixedLoad& load() { return *load_; }
@@ -64,10 +66,14 @@ class FaultTest : public ::testing::Test {
   // how much there was.
   enum class Workers { none_was_lost, some_were_lost };
   void expect_promises_kept(Workers workers);
-  Evidence evidence(Workers workers);
+  // The same for tasks that the test has submitted itself.
+  using Accepted = std::map<TaskId, AcceptedTask>;
+  void expect_promises_kept(const Accepted& accepted, Workers workers);
+  Evidence evidence(Accepted accepted, Workers workers);
 
  private:
   Shape shape_;
+  int loads_ = 0;
   std::unique_ptr<BridgedNetwork> network_;
   std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<MixedLoad> load_;
