@@ -1,21 +1,9 @@
 #include "tests/fault/fault_test.h"
 
-#include <fstream>
-#include <sstream>
-
 namespace ringmaster {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-namespace {
-
-std::string text_of(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-}  // namespace
 
 bool full_faults() {
   const char* wanted = std::getenv("RINGMASTER_FAULTS");
@@ -93,23 +81,8 @@ std::int64_t FaultTest::wait_until_replaced(const std::string& incarnation) {
   return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begun).count();
 }
 
-Evidence FaultTest::evidence(Accepted accepted, Workers workers) {
-  Evidence evidence{.accepted = std::move(accepted),
-                    .witness = parse_witness(text_of(witness())),
-                    .ended = {},
-                    .open = {},
-                    .no_worker_was_lost = workers == Workers::none_was_lost};
-  std::istringstream rows(cluster_->query(
-      "SELECT string_agg(concat_ws(' ', id, state, attempt, coalesce(epoch, 0)), E'\\n') FROM "
-      "ringmaster.task_history"));
-  EndedTask task;
-  for (int state = 0; rows >> task.id.value >> state >> task.attempt >> task.epoch;) {
-    task.state = static_cast<TaskState>(state);
-    evidence.ended.push_back(task);
-  }
-  std::istringstream open(cluster_->query("SELECT string_agg(id::text, ' ') FROM ringmaster.task"));
-  for (TaskId id; open >> id.value;) evidence.open.push_back(id);
-  return evidence;
+Evidence FaultTest::evidence(AcceptedTasks accepted, Workers workers) {
+  return gather_evidence(*cluster_, witness(), std::move(accepted), workers == Workers::none_was_lost);
 }
 
 void FaultTest::expect_promises_kept(Workers workers) {
@@ -117,7 +90,7 @@ void FaultTest::expect_promises_kept(Workers workers) {
   expect_promises_kept(load_->accepted(), workers);
 }
 
-void FaultTest::expect_promises_kept(const Accepted& accepted, Workers workers) {
+void FaultTest::expect_promises_kept(const AcceptedTasks& accepted, Workers workers) {
   EXPECT_TRUE(Cluster::eventually(
       [&] { return cluster_->query("SELECT count(*) FROM ringmaster.task") == "0"; }, seconds(120)))
       << cluster_->query(

@@ -11,7 +11,7 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/fault/evidence.h"
+#include "tests/fault/cluster_evidence.h"
 #include "tests/fault/mixed_load.h"
 #include "tests/servers/bridged_network.h"
 #include "tests/servers/cluster.h"
@@ -67,9 +67,8 @@ class FaultTest : public ::testing::Test {
   enum class Workers { none_was_lost, some_were_lost };
   void expect_promises_kept(Workers workers);
   // The same for tasks that the test has submitted itself.
-  using Accepted = std::map<TaskId, AcceptedTask>;
-  void expect_promises_kept(const Accepted& accepted, Workers workers);
-  Evidence evidence(Accepted accepted, Workers workers);
+  void expect_promises_kept(const AcceptedTasks& accepted, Workers workers);
+  Evidence evidence(AcceptedTasks accepted, Workers workers);
 
  private:
   Shape shape_;

@@ -1,6 +1,6 @@
 // A daemon that is killed or frozen at each of its failpoints, under load: everything accepted ends once, the
 // frozen one changes nothing afterwards, its shards move, and what runs on healthy workers notices nothing.
-// A row of the table is a site; by default some of them, with RINGMASTER_FAULTS=full all, with
+// A row of the table of sites is a case; by default some of them, with RINGMASTER_FAULTS=full all, with
 // RINGMASTER_FAULT_SITE=take_over. those whose names begin so.
 #include <algorithm>
 #include <set>
