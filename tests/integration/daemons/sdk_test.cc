@@ -4,8 +4,8 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/servers/cluster.h"
 #include "tests/integration/daemons/sdk_prefix.h"
+#include "tests/servers/cluster.h"
 
 namespace ringmaster {
 namespace {

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 
 #include "client/client.h"
-#include "tests/servers/cluster.h"
 #include "tests/servers/child_process.h"
+#include "tests/servers/cluster.h"
 
 namespace ringmaster {
 namespace {
