@@ -3,12 +3,19 @@
 #include <csignal>
 #include <utility>
 
+#include <glog/logging.h>
 #include <sys/resource.h>
+
+#include "base/failpoint.h"
 
 namespace ringmaster {
 
-// As many descriptors as we may have: a soft limit of 1,024 is for programs that use select().
 DaemonFrame::DaemonFrame() {
+#if RINGMASTER_FAILPOINTS
+  if (!failpoints().text().empty())
+    LOG(ERROR) << "FAILPOINTS ARE ARMED, this daemon will harm itself: " << failpoints().text();
+#endif
+  // As many descriptors as we may have: a soft limit of 1,024 is for programs that use select().
   rlimit open_files{};
   if (::getrlimit(RLIMIT_NOFILE, &open_files) != 0) return;
   open_files.rlim_cur = open_files.rlim_max;

@@ -6,6 +6,8 @@
 
 #include <glog/logging.h>
 
+#include "base/failpoint.h"
+
 namespace ringmaster {
 
 ServeCommand::ServeCommand(CLI::App& app, Settings& settings, const std::string& description,
@@ -24,6 +26,12 @@ ServeCommand::ServeCommand(CLI::App& app, Settings& settings, const std::string&
 
 Result<> ServeCommand::load() {
   if (bad_flag_) return std::unexpected(*bad_flag_);
+#if RINGMASTER_FAILPOINTS
+  if (const char* wanted = std::getenv("RINGMASTER_FAILPOINTS"); wanted != nullptr) {
+    if (auto armed = failpoints().arm(wanted); !armed)
+      return fail(ErrorCode::invalid_argument, "RINGMASTER_FAILPOINTS: " + armed.error().message);
+  }
+#endif
   return load(settings_);
 }
 

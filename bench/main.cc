@@ -1,4 +1,4 @@
-// ringbench ring|rpc|tasks|http [options]
+// ringbench ring|rpc|tasks|http|failover [options]
 #include <array>
 #include <cstdio>
 #include <exception>
@@ -12,10 +12,11 @@ struct Benchmark {
   std::string_view name;
   int (*run)(int, char**);
 };
-constexpr std::array<Benchmark, 4> kBenchmarks{{{"ring", ringmaster::bench_ring},
+constexpr std::array<Benchmark, 5> kBenchmarks{{{"ring", ringmaster::bench_ring},
                                                 {"rpc", ringmaster::bench_rpc},
                                                 {"tasks", ringmaster::bench_tasks},
-                                                {"http", ringmaster::bench_http}}};
+                                                {"http", ringmaster::bench_http},
+                                                {"failover", ringmaster::bench_failover}}};
 
 }  // namespace
 
@@ -24,7 +25,7 @@ int main(int argc, char** argv) try {
   for (const Benchmark& benchmark : kBenchmarks) {
     if (benchmark.name == wanted) return benchmark.run(argc - 1, argv + 1);
   }
-  std::fputs("usage: ringbench ring|rpc|tasks|http [options]\n", stderr);
+  std::fputs("usage: ringbench ring|rpc|tasks|http|failover [options]\n", stderr);
   return wanted == "--help" || wanted == "-h" ? 0 : 2;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "ringbench: %s\n", error.what());

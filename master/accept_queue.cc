@@ -4,6 +4,8 @@
 
 #include <glog/logging.h>
 
+#include "base/failpoint.h"
+
 namespace ringmaster {
 
 namespace {
@@ -125,15 +127,18 @@ void AcceptQueue::send() {
 void AcceptQueue::send_batch(std::shared_ptr<Batch> batch) {
   ++in_flight_;
   core_.begin_accept(batch->rows.front().id, batch->rows.back().id);
+  RINGMASTER_FAILPOINT("accept.unsent");
   if (batch->requests.front().keyed) {
-    return store_.accept_keyed(batch->rows, [this, alive = std::weak_ptr<int>(alive_),
-                                             batch](Result<std::vector<AcceptFate>> answer) {
+    store_.accept_keyed(batch->rows, [this, alive = std::weak_ptr<int>(alive_),
+                                      batch](Result<std::vector<AcceptFate>> answer) {
       if (!alive.expired()) on_keyed_answer(batch, std::move(answer));
     });
+  } else {
+    store_.accept(batch->rows, [this, alive = std::weak_ptr<int>(alive_), batch](Result<> answer) {
+      if (!alive.expired()) on_answer(batch, answer);
+    });
   }
-  store_.accept(batch->rows, [this, alive = std::weak_ptr<int>(alive_), batch](Result<> answer) {
-    if (!alive.expired()) on_answer(batch, answer);
-  });
+  RINGMASTER_FAILPOINT("accept.sent");
 }
 
 void AcceptQueue::on_answer(std::shared_ptr<Batch> batch, const Result<>& answer_of_store) {
@@ -193,6 +198,7 @@ void AcceptQueue::answer(Batch& batch, const Result<>& outcome) {
     for (Request& request : batch.requests) request.respond(std::unexpected(error));
     return;
   }
+  RINGMASTER_FAILPOINT("accept.committed");
   std::size_t first = 0;
   std::vector<Result<ApiReply>> replies;
   for (std::size_t i = 0; i < batch.counts.size(); ++i) {

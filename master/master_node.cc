@@ -4,6 +4,8 @@
 
 #include <glog/logging.h>
 
+#include "base/failpoint.h"
+
 namespace ringmaster {
 
 namespace {
@@ -35,9 +37,12 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
       completions_(
           loop, options_.batch, kCompletionsInFlight,
           [this](std::vector<Completion> items, auto done) {
+            RINGMASTER_FAILPOINT("record.arrived");
             store_.complete(std::move(items), std::move(done));
+            RINGMASTER_FAILPOINT("record.sent");
           },
           [this](const auto& items, const auto& fates) {
+            RINGMASTER_FAILPOINT("record.committed");
             core_.on_completed(items, fates);
             wake();
           },
@@ -46,6 +51,7 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
           loop, options_.batch, 1,
           [this](std::vector<Retry> items, auto done) { store_.retry(std::move(items), std::move(done)); },
           [this](const auto& items, const auto& fates) {
+            RINGMASTER_FAILPOINT("retry.committed");
             core_.on_retried(items, fates, now());
             wake();
           },
@@ -56,6 +62,7 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
             store_.mark_running(std::move(items), std::move(done));
           },
           [this](const auto& items, const auto& fates) {
+            RINGMASTER_FAILPOINT("dispatch.recorded");
             core_.on_recorded(items, fates, now());
             wake();
           },
@@ -65,7 +72,10 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
           [this](std::vector<RunningMark> items, auto done) {
             store_.mark_running(std::move(items), std::move(done));
           },
-          [this](const auto& items, const auto& fates) { core_.on_marked(items, fates); },
+          [this](const auto& items, const auto& fates) {
+            RINGMASTER_FAILPOINT("mark.committed");
+            core_.on_marked(items, fates);
+          },
           [this](const Error& e) { on_fenced(e); }),
       lates_(
           loop, options_.batch, 1,
@@ -83,6 +93,7 @@ MasterNode::MasterNode(Loop& loop, TaskStore& store, Registry& registry, MasterO
             store_.control(std::move(items), std::move(done));
           },
           [this](const auto& items, const auto& fates) {
+            RINGMASTER_FAILPOINT("cancel.committed");
             core_.on_controlled(items, fates);
             answer_controls(items, fates);
             wake();
@@ -248,7 +259,7 @@ void MasterNode::flush() {
   if (!effects.records.empty()) records_.push(std::move(effects.records));
   if (!effects.marks.empty()) marks_.push(std::move(effects.marks));
   if (!effects.lates.empty()) lates_.push(std::move(effects.lates));
-  for (auto& [link, message] : effects.sends) links_->send(link, std::move(message));
+  for (auto& [link, message] : effects.sends) send(link, std::move(message));
   for (ReadRequest& read : effects.reads) perform(std::move(read));
   for (const FinishedTask& task : effects.finished) waiters_.ended(task);
   if (effects.prove) {
@@ -259,6 +270,17 @@ void MasterNode::flush() {
   set_wake_timer();
   shards_.on_progress();
   if (core_.take_shard_doubt()) shards_.check_soon();
+}
+
+void MasterNode::send(LinkId link, Message message) {
+  const bool dispatches = std::holds_alternative<DispatchBatch>(message);
+  const bool acknowledges = std::holds_alternative<ResultAckBatch>(message);
+  const bool announces = std::holds_alternative<Announce>(message);
+  if (dispatches) RINGMASTER_FAILPOINT("dispatch.decided");
+  links_->send(link, std::move(message));
+  if (dispatches) RINGMASTER_FAILPOINT_ONCE_SENT(loop_, "dispatch.sent");
+  if (acknowledges) RINGMASTER_FAILPOINT_ONCE_SENT(loop_, "ack.sent");
+  if (announces) RINGMASTER_FAILPOINT_ONCE_SENT(loop_, "take.announced");
 }
 
 // To their owners, who judge them. Whose owner is out of reach goes nowhere: the worker asks others, and

@@ -73,6 +73,7 @@ class MasterNode final : public LinkHandler, public ApiService {
   Now now() const;
   void wake();  // a flush at the end of this turn
   void flush();
+  void send(LinkId link, Message message);
   void perform(ReadRequest request);
   void tick();
   void set_wake_timer();

@@ -4,6 +4,8 @@
 
 #include <glog/logging.h>
 
+#include "base/failpoint.h"
+
 namespace ringmaster {
 
 namespace {
@@ -171,12 +173,18 @@ void ShardKeeper::take_over(const Suspicion::Dead& dead) {
   LOG(WARNING) << "taking over from master " << dead.node << " (" << to_string(dead.incarnation) << "): "
                << (dead.refuses ? "it refuses connections"
                                 : "the registry or the database says that it is gone");
+  RINGMASTER_FAILPOINT("take_over.decided");
   store_.take_over(dead.incarnation, guard([this, dead](Result<> done) {
-                     if (!done) return failed("taking over", done.error());
+                     if (!done) {
+                       suspicion_.on_blocked(dead);
+                       return failed("taking over", done.error());
+                     }
+                     RINGMASTER_FAILPOINT("take_over.committed");
                      suspicion_.on_taken_over(dead, hooks_.now().mono);
                      set_ring();
                      again(Duration{0});
                    }));
+  RINGMASTER_FAILPOINT("take_over.sent");
 }
 
 void ShardKeeper::take(std::vector<ShardId> wanted) {
@@ -188,6 +196,7 @@ void ShardKeeper::take(std::vector<ShardId> wanted) {
                        if (!taken && taken.error().code == ErrorCode::unknown_outcome)
                          return hooks_.fenced(taken.error());
                        if (!taken) return failed("taking shards", taken.error());
+                       RINGMASTER_FAILPOINT("take.committed");
                        for (const ShardEpoch& shard : *taken) owners_[shard.shard] = self_;
                        if (!taken->empty()) {
                          LOG(INFO) << "took " << taken->size() << " shards";
@@ -196,6 +205,7 @@ void ShardKeeper::take(std::vector<ShardId> wanted) {
                        }
                        again(kEager);
                      }));
+  RINGMASTER_FAILPOINT("take.sent");
 }
 
 void ShardKeeper::release(std::vector<ShardId> ids) {
@@ -220,6 +230,7 @@ void ShardKeeper::release_now() {
                             end_release();
                             return failed("handing shards over", done.error());
                           }
+                          RINGMASTER_FAILPOINT("release.committed");
                           LOG(INFO) << "handed over " << releasing_.size() << " shards";
                           for (const ShardId shard : releasing_) owners_[shard].clear();
                           core_.on_shards_released(releasing_);
@@ -227,6 +238,7 @@ void ShardKeeper::release_now() {
                           end_release();
                           again(kEager);
                         }));
+  RINGMASTER_FAILPOINT("release.sent");
 }
 
 void ShardKeeper::end_release() {

@@ -55,22 +55,33 @@ std::vector<std::string> Suspicion::ring() const {
   return names;
 }
 
+std::optional<Suspicion::Dead> Suspicion::choose(const std::vector<Dead>& dead) const {
+  if (dead.empty()) return std::nullopt;
+  const auto free =
+      std::ranges::find_if(dead, [&](const Dead& each) { return each.incarnation != blocked_; });
+  return free == dead.end() ? dead.front() : *free;
+}
+
 std::optional<Suspicion::Dead> Suspicion::judge(const std::vector<ShardRow>& shards, Incarnation self,
                                                 bool list_is_current, MonoTime now) {
   std::map<std::string, MonoTime> missing;
+  std::vector<Dead> dead;
   for (const ShardRow& row : shards) {
     if (!row.owner || row.owner == self) continue;
     const std::string& node = row.owner_node;
     const bool refused = refuses(node) && !taken_over_lately(node, now);
-    if (!row.owner_alive || refused) return Dead{node, row.owner, refused};
+    if (!row.owner_alive || refused) {
+      dead.push_back({node, row.owner, refused});
+      continue;
+    }
     if (shown_.contains(node) || !list_is_current) continue;
     const auto known = missing_since_.find(node);
     const MonoTime since = known == missing_since_.end() ? now : known->second;
-    if (now - since >= dead_after_) return Dead{node, row.owner, false};
+    if (now - since >= dead_after_) dead.push_back({node, row.owner, false});
     missing.emplace(node, since);
   }
   missing_since_ = std::move(missing);
-  return std::nullopt;
+  return choose(dead);
 }
 
 }  // namespace ringmaster

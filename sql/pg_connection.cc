@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "sql/pg_failpoints.h"
+
 namespace ringmaster {
 namespace {
 
@@ -127,6 +129,7 @@ void PgConnection::send(const PgStatement& statement, const PgParams& params, An
     sent = PQsendQueryPrepared(connection_, statement.name.c_str(), static_cast<int>(values.size()),
                                values.data(), lengths.data(), formats.data(), kBinary);
   }
+  if (sent == 1) stop_in_transaction(connection_, statement.name);
   if (sent == 1) sent = PQpipelineSync(connection_);
   if (!watchdog_.running()) watch();
   if (sent != 1) {

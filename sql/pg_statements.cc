@@ -263,11 +263,13 @@ PgStatements make() {
   s.shards = {"shards",
               "SELECT s.id, s.owner, s.epoch, m.node_id, m.state = 'living' FROM ringmaster.shard s"
               " LEFT JOIN ringmaster.master m ON m.incarnation = s.owner ORDER BY s.id"};
+  // What another master is taking at this moment is its own, or free again soon: a frozen one is not waited
+  // for.
   s.take_shards = {
       "take_shards",
       kFence +
           ", l AS MATERIALIZED (SELECT s.id FROM ringmaster.shard s WHERE s.id = ANY ($4::int2[])"
-          " AND s.owner IS NULL AND EXISTS (SELECT FROM f) ORDER BY s.id FOR UPDATE OF s),"
+          " AND s.owner IS NULL AND EXISTS (SELECT FROM f) ORDER BY s.id FOR UPDATE OF s SKIP LOCKED),"
           " u AS (UPDATE ringmaster.shard s SET owner = $1, epoch = s.epoch + 1 FROM l"
           " WHERE s.id = l.id RETURNING s.id, s.epoch)"
           " SELECT (SELECT count(*) FROM f), u.id, u.epoch FROM (SELECT) one LEFT JOIN u ON true"};

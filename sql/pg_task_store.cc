@@ -9,7 +9,8 @@ namespace ringmaster {
 namespace {
 
 constexpr std::int64_t kIdBlock = 16'384;  // the increment of ringmaster.task_seq
-constexpr int kTakeOverAttempts = 40;      // each waits at most 250 ms for a lock
+// Each waits at most 250 ms for a lock. Not for long: whoever holds it may have to be taken over first.
+constexpr int kTakeOverAttempts = 8;
 constexpr Duration kTakeOverPause = std::chrono::milliseconds(50);
 
 PgArray shard_array(const std::vector<ShardId>& ids) {

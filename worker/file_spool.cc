@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
 #include "worker/spool_record.h"
 
 namespace ringmaster {
@@ -80,7 +81,9 @@ Result<> FileSpool::write(std::string_view bytes) {
   if (active_bad_) return fail(ErrorCode::unavailable, active_->path() + " failed, and has no successor yet");
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t n = options_.write(active_->fd(), bytes.data() + done, bytes.size() - done);
+    const bool full = RINGMASTER_FAILPOINT_FAILS("spool.write");
+    const ssize_t n =
+        full ? (errno = ENOSPC, -1) : options_.write(active_->fd(), bytes.data() + done, bytes.size() - done);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       const int error = n == 0 ? EIO : errno;

@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/failpoint.h"
+
 namespace ringmaster {
 
 SpoolFile::~SpoolFile() {
@@ -16,7 +18,9 @@ SpoolFile::~SpoolFile() {
 
 Result<> sync_files(const Fsync& fsync, const std::vector<std::shared_ptr<SpoolFile>>& files) {
   for (const auto& file : files) {
-    if (fsync(file->fd()) == 0) continue;
+    const bool broken = RINGMASTER_FAILPOINT_FAILS("spool.fsync");
+    if (!broken && fsync(file->fd()) == 0) continue;
+    if (broken) errno = EIO;
     return fail(ErrorCode::unavailable, "cannot sync " + file->path() + ": " + std::strerror(errno));
   }
   return {};

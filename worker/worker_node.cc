@@ -5,6 +5,7 @@
 
 #include <glog/logging.h>
 
+#include "base/failpoint.h"
 #include "registry/member_json.h"
 
 namespace ringmaster {
@@ -167,11 +168,13 @@ void WorkerNode::on(LinkId link, Announce announce) {
 
 void WorkerNode::on(LinkId link, DispatchBatch batch) {
   ledger_.dispatch(link, std::move(batch));
+  RINGMASTER_FAILPOINT("attempt.accepted");
   start_attempts();
   schedule_flush();
 }
 
 void WorkerNode::on(LinkId, ResultAckBatch batch) {
+  RINGMASTER_FAILPOINT("result.acknowledged");
   ledger_.acknowledge(batch);
   schedule_flush();
 }
@@ -208,6 +211,7 @@ void WorkerNode::extend_leases() {
 
 void WorkerNode::on_attempt_started(Token token, WallTime started_at) {
   ledger_.started(token, started_at);
+  RINGMASTER_FAILPOINT("attempt.started");
   schedule_flush();
 }
 
@@ -217,6 +221,7 @@ void WorkerNode::on_attempt_progress(Token token, Progress progress) {
 }
 
 void WorkerNode::on_attempt_finished(Token token, AttemptResult result) {
+  RINGMASTER_FAILPOINT("attempt.ended");
   ledger_.finished(token, std::move(result));
   start_attempts();
   schedule_flush();
@@ -240,8 +245,11 @@ void WorkerNode::flush() {
   start_attempts();
   extend_leases();
   for (const Token& token : ledger_.take_kills()) runner_.kill(token);
-  for (Ledger::Outgoing& out : ledger_.take_outgoing(loop_.now()))
+  for (Ledger::Outgoing& out : ledger_.take_outgoing(loop_.now())) {
+    const bool reports = std::holds_alternative<ResultBatch>(out.message);
     links_->send(out.link, std::move(out.message));
+    if (reports) RINGMASTER_FAILPOINT_ONCE_SENT(loop_, "result.reported");
+  }
   send_changed_limits();
   if (draining_) finish_drain();
 }
@@ -255,6 +263,7 @@ void WorkerNode::journal() {
       journal_failed(appended.error());
       return;
     }
+    RINGMASTER_FAILPOINT("spool.appended");
   }
   if (!spool_error_.empty()) {
     LOG(INFO) << "spool: works again";
@@ -275,6 +284,7 @@ void WorkerNode::sync_results() {
   const std::uint64_t number = ledger_.begin_sync();
   if (number == 0) return;
   spool_.sync(guarded([this, number](const Result<>& synced) {
+    if (synced) RINGMASTER_FAILPOINT("spool.synced");
     ledger_.synced(number, synced.has_value());
     if (!synced) journal_failed(synced.error());
     schedule_flush();

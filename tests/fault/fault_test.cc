@@ -9,15 +9,6 @@ namespace ringmaster {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-namespace {
-
-std::string text_of(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-}  // namespace
-
 bool full_faults() {
   const char* wanted = std::getenv("RINGMASTER_FAULTS");
   return wanted != nullptr && std::string(wanted) == "full";
@@ -50,8 +41,14 @@ void FaultTest::start_daemons(Shape shape) {
 }
 
 void FaultTest::start_load() {
-  load_ = std::make_unique<MixedLoad>(cluster_->client_of_all(), shape_.load);
+  begin_load(cluster_->client_of_all());
   expect_progress();
+}
+
+void FaultTest::begin_load(std::unique_ptr<Client> client) {
+  load_.reset();
+  shape_.load.keys = std::to_string(++loads_) + "-";
+  load_ = std::make_unique<MixedLoad>(std::move(client), shape_.load);
 }
 
 ChildProcess& FaultTest::start_master(const std::string& id, Cluster::Environment environment) {
@@ -137,39 +134,28 @@ std::int64_t FaultTest::wait_until_replaced(const std::string& incarnation) {
   return std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - begun).count();
 }
 
-Evidence FaultTest::evidence(Workers workers) {
-  Evidence evidence{.accepted = load_->accepted(),
-                    .witness = parse_witness(text_of(witness())),
-                    .ended = {},
-                    .open = {},
-                    .no_worker_was_lost = workers == Workers::none_was_lost};
-  std::istringstream rows(cluster_->query(
-      "SELECT string_agg(concat_ws(' ', id, state, attempt, coalesce(epoch, 0)), E'\\n') FROM "
-      "ringmaster.task_history"));
-  EndedTask task;
-  for (int state = 0; rows >> task.id.value >> state >> task.attempt >> task.epoch;) {
-    task.state = static_cast<TaskState>(state);
-    evidence.ended.push_back(task);
-  }
-  std::istringstream open(cluster_->query("SELECT string_agg(id::text, ' ') FROM ringmaster.task"));
-  for (TaskId id; open >> id.value;) evidence.open.push_back(id);
-  return evidence;
+Evidence FaultTest::evidence(AcceptedTasks accepted, Workers workers) {
+  return gather_evidence(*cluster_, witness(), std::move(accepted), workers == Workers::none_was_lost);
 }
 
 void FaultTest::expect_promises_kept(Workers workers) {
   load_->stop();
+  expect_promises_kept(load_->accepted(), workers);
+}
+
+void FaultTest::expect_promises_kept(const AcceptedTasks& accepted, Workers workers) {
   EXPECT_TRUE(Cluster::eventually(
       [&] { return cluster_->query("SELECT count(*) FROM ringmaster.task") == "0"; }, seconds(120)))
       << cluster_->query(
              "SELECT string_agg(t, '; ') FROM (SELECT concat_ws(' ', count(*), 'in state', state, 'on', "
              "coalesce(worker, 'nobody')) AS t FROM ringmaster.task GROUP BY state, worker) x");
-  const Evidence all = evidence(workers);
+  const Evidence all = evidence(accepted, workers);
   const std::vector<std::string> broken = broken_promises(all);
   for (std::size_t i = 0; i < broken.size() && i < 20; ++i) ADD_FAILURE() << broken[i];
   EXPECT_EQ(broken.size(), 0U);
   std::printf(
       "%zu tasks accepted, %zu lines of witness, %d submissions of unknown outcome; %s ran again, %s LOST\n",
-      all.accepted.size(), all.witness.size(), load_->unknown(),
+      all.accepted.size(), all.witness.size(), load_ ? load_->unknown() : 0,
       cluster_->query("SELECT count(*) FROM ringmaster.task_history WHERE attempt > 1").c_str(),
       cluster_->query("SELECT count(*) FROM ringmaster.task_history WHERE state = 14").c_str());
 }

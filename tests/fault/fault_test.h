@@ -11,7 +11,7 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/fault/evidence.h"
+#include "tests/fault/cluster_evidence.h"
 #include "tests/fault/mixed_load.h"
 #include "tests/servers/bridged_network.h"
 #include "tests/servers/cluster.h"
@@ -43,6 +43,8 @@ class FaultTest : public ::testing::Test {
   // The same without a load.
   void start_daemons(Shape shape);
   void start_load();
+  // Another load, without waiting for progress.
+  void begin_load(std::unique_ptr<Client> client);
   Cluster& cluster() { return *cluster_; }
   BridgedNetwork& network() { return *network_; }
   MixedLoad& load() { return *load_; }
@@ -74,10 +76,13 @@ class FaultTest : public ::testing::Test {
   // how much there was.
   enum class Workers { none_was_lost, some_were_lost };
   void expect_promises_kept(Workers workers);
-  Evidence evidence(Workers workers);
+  // The same for tasks that the test has submitted itself.
+  void expect_promises_kept(const AcceptedTasks& accepted, Workers workers);
+  Evidence evidence(AcceptedTasks accepted, Workers workers);
 
  private:
   Shape shape_;
+  int loads_ = 0;
   std::unique_ptr<BridgedNetwork> network_;
   std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<MixedLoad> load_;

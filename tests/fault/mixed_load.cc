@@ -78,7 +78,7 @@ std::vector<NewTask> MixedLoad::batch() {
   if (++batches_ % kKeyedEvery != 0) return tasks;
   int number = 0;
   for (NewTask& task : tasks)
-    task.idempotency_key = std::to_string(batches_) + "-" + std::to_string(++number);
+    task.idempotency_key = options_.keys + std::to_string(batches_) + "-" + std::to_string(++number);
   return tasks;
 }
 

@@ -21,6 +21,7 @@ namespace ringmaster {
 
 struct LoadOptions {
   std::string witness;  // the file that process tasks write to
+  std::string keys;     // what its idempotency keys begin with: another load's are others
   int noops = 20;       // of each batch; they leave nothing but their result
   int processes = 4;    // of each batch; each writes to the witness file
   std::chrono::milliseconds every{50};

@@ -1,5 +1,5 @@
-// witness_task FILE MILLISECONDS [EXIT_CODE]: what a fault test's process tasks run. It appends a line to
-// FILE when it begins, every 50 ms while it lives, and when it ends:
+// witness_task FILE MILLISECONDS [EXIT_CODE [BEAT]]: what a fault test's process tasks run. It appends a line
+// to FILE when it begins, every BEAT (50) milliseconds while it lives, and when it ends:
 //   <begin|alive|end> <task id> <epoch> <attempt> <CLOCK_BOOTTIME, microseconds> <pid>
 #include <cstdint>
 #include <cstdio>
@@ -12,7 +12,7 @@
 
 namespace {
 
-constexpr std::int64_t kBeat = 50'000;  // microseconds
+constexpr std::int64_t kBeat = 50;  // milliseconds
 
 std::int64_t boot_time() {
   timespec now{};
@@ -44,10 +44,11 @@ int main(int argc, char** argv) {
     return ::write(file, line, static_cast<std::size_t>(size)) == size;
   };
   if (!say("begin")) return 66;
+  const std::int64_t beat = 1000 * (argc > 4 ? std::atoll(argv[4]) : kBeat);
   const std::int64_t until = boot_time() + std::atoll(argv[2]) * 1000;
   for (std::int64_t left = until - boot_time(); left > 0; left = until - boot_time()) {
-    sleep_for(left < kBeat ? left : kBeat);
-    if (left > kBeat) say("alive");
+    sleep_for(left < beat ? left : beat);
+    if (left > beat) say("alive");
   }
   if (!say("end")) return 66;
   return argc > 3 ? std::atoi(argv[3]) : 0;

@@ -53,6 +53,14 @@ class ChildProcess {
     reap(WNOHANG);
     return !exit_status_;
   }
+  // By SIGSTOP; until SIGCONT.
+  bool frozen() const {
+    std::ifstream file("/proc/" + std::to_string(pid_) + "/stat");
+    std::string line;
+    std::getline(file, line);
+    const auto name_end = line.rfind(") ");
+    return name_end != std::string::npos && line[name_end + 2] == 'T';
+  }
   // Exit code, or 128 + signal; none if it still runs when the time is up.
   std::optional<int> wait(std::chrono::milliseconds time) {
     const auto deadline = std::chrono::steady_clock::now() + time;

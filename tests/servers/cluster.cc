@@ -167,8 +167,14 @@ ClientOptions Cluster::client_options() const {
 }
 
 std::unique_ptr<Client> Cluster::client_of_all() {
+  std::vector<std::string> all;
+  for (const auto& [id, address] : addresses_) all.push_back(id);
+  return client_of(all);
+}
+
+std::unique_ptr<Client> Cluster::client_of(const std::vector<std::string>& masters) {
   ClientOptions options = client_options();
-  for (const auto& [id, address] : addresses_) options.addresses.push_back(address);
+  for (const std::string& id : masters) options.addresses.push_back(addresses_.at(id));
   auto made = Client::connect(std::move(options));
   if (!made) throw std::runtime_error(made.error().message);
   return *std::move(made);

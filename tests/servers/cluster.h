@@ -48,6 +48,7 @@ class Cluster {
   void wait_for(std::size_t masters, std::uint32_t workers);
   Client& client(const std::string& master);
   std::unique_ptr<Client> client_of_all();  // goes on to the next master when one dies
+  std::unique_ptr<Client> client_of(const std::vector<std::string>& masters);  // tried in this order
 
   // Runs ringctl to its end; its output (stdout and stderr together).
   struct Ran {

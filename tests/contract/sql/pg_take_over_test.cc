@@ -130,6 +130,20 @@ TEST_F(PgTakeOver, DoesNotHangOnAMasterFrozenWhileItHandsOver) {
   EXPECT_TRUE(is_gone(frozen.backend()));
 }
 
+// Nor does a take wait for one that is frozen while it takes: what that one holds is passed over.
+TEST_F(PgTakeOver, ShardsThatAFrozenMasterIsTakingKeepNobodyFromTheOthers) {
+  FrozenConnection frozen(world_, suspect_.incarnation(), 1000);
+  frozen.run("BEGIN; UPDATE ringmaster.shard SET owner = 1, epoch = epoch + 1 WHERE id IN (4, 5)");
+  const auto started = std::chrono::steady_clock::now();
+  const auto taken = successor_.take({4, 5, 6});
+  EXPECT_LT(std::chrono::steady_clock::now() - started, 3s);
+  ASSERT_TRUE(taken) << taken.error().message;
+  ASSERT_EQ(taken->size(), 1U);
+  EXPECT_EQ(taken->front().shard, 6);
+  take_over_in_time();
+  EXPECT_EQ(successor_.take({4, 5})->size(), 2U);
+}
+
 // The rule switched off: each attempt only waits, however often it is repeated.
 TEST_F(PgTakeOver, HangsOnAFrozenMasterUnlessItEndsItsBackends) {
   FrozenConnection frozen(world_, suspect_.incarnation(), 1000);

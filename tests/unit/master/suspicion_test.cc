@@ -119,5 +119,25 @@ TEST_F(Suspicions, WhoEndedInTheDatabaseIsDeadAtOnceAndWeNever) {
   EXPECT_EQ(judged(true, true, Incarnation{}), "nobody") << "nobody's shard";
 }
 
+// m3 died amid its take-over of m2, and holds the locks that this take-over waits for.
+TEST_F(Suspicions, WhoseTakeOverIsBlockedLetsAnotherDeadOneGoFirst) {
+  constexpr Incarnation kThird{4};
+  suspicion_.on_list({{"m1", kSelf}, {"m2", kPeer}, {"m3", kThird}});
+  const auto next = [&] {
+    const auto dead =
+        suspicion_.judge({{7, kPeer, "m2", 1, false}, {8, kThird, "m3", 1, true}}, kSelf, true, now_);
+    if (dead) suspicion_.on_blocked(*dead);
+    return dead ? dead->node : "nobody";
+  };
+  EXPECT_EQ(next(), "m2");
+  EXPECT_EQ(next(), "m2") << "there is no other";
+  suspicion_.on_list({{"m1", kSelf}});
+  EXPECT_EQ(next(), "m2") << "the absence of m3 counts from now on, whoever is dead besides";
+  now_ += 1s;
+  EXPECT_EQ(next(), "m3");
+  EXPECT_EQ(next(), "m2");
+  EXPECT_EQ(next(), "m3");
+}
+
 }  // namespace
 }  // namespace ringmaster
