@@ -1,21 +1,11 @@
 #include "tests/fault/fault_test.h"
 
-#include <fstream>
-#include <sstream>
+#include "tests/fault/cluster_evidence.h"
 
 namespace ringmaster {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-namespace {
-
-std::string text_of(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-}  // namespace
 
 bool full_faults() {
   const char* wanted = std::getenv("RINGMASTER_FAULTS");
@@ -88,21 +78,8 @@ std::int64_t FaultTest::wait_until_replaced(const std::string& incarnation) {
 }
 
 Evidence FaultTest::evidence(Workers workers) {
-  Evidence evidence{.accepted = load_->accepted(),
-                    .witness = parse_witness(text_of(witness())),
-                    .ended = {},
-                    .open = {},
-                    .no_worker_was_lost = workers == Workers::none_was_lost};
-  std::istringstream rows(cluster_->query(
-      "SELECT string_agg(concat_ws(' ', id, state, attempt, coalesce(epoch, 0)), E'\\n') FROM "
-      "ringmaster.task_history"));
-  EndedTask task;
-  for (int state = 0; rows >> task.id.value >> state >> task.attempt >> task.epoch;) {
-    task.state = static_cast<TaskState>(state);
-    evidence.ended.push_back(task);
-  }
-  std::istringstream open(cluster_->query("SELECT string_agg(id::text, ' ') FROM ringmaster.task"));
-  for (TaskId id; open >> id.value;) evidence.open.push_back(id);
+  Evidence evidence = gather_evidence(*cluster_, witness(), load_->accepted());
+  evidence.no_worker_was_lost = workers == Workers::none_was_lost;
   return evidence;
 }
 

@@ -78,14 +78,16 @@ std::vector<NewTask> MixedLoad::batch() {
   if (++batches_ % kKeyedEvery != 0) return tasks;
   int number = 0;
   for (NewTask& task : tasks)
-    task.idempotency_key = std::to_string(batches_) + "-" + std::to_string(++number);
+    task.idempotency_key = options_.keys + std::to_string(batches_) + "-" + std::to_string(++number);
   return tasks;
 }
 
 void MixedLoad::submit(const std::vector<NewTask>& tasks) {
   const bool keyed = !tasks.front().idempotency_key.empty();
   for (;;) {
+    const auto asked = Clock::now();
     const auto reply = client_->submit({tasks});
+    answers_.push_back({asked, Clock::now(), reply ? tasks.size() : 0});
     if (reply) return remember(tasks, reply->ids);
     const bool again = keyed && (reply.error().code == ErrorCode::unknown_outcome ||
                                  reply.error().code == ErrorCode::deadline_exceeded ||

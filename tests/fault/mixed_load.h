@@ -21,6 +21,7 @@ namespace ringmaster {
 
 struct LoadOptions {
   std::string witness;  // the file that process tasks write to
+  std::string keys;     // what its idempotency keys begin with: another load's are others
   int noops = 50;       // of each batch; they leave nothing but their result
   int processes = 4;    // of each batch; each writes to the witness file
   std::chrono::milliseconds every{50};
@@ -39,10 +40,17 @@ class MixedLoad {
   MixedLoad(const MixedLoad&) = delete;
   MixedLoad& operator=(const MixedLoad&) = delete;
 
+  // One call of a client, whatever became of it.
+  struct Answer {
+    std::chrono::steady_clock::time_point asked, answered;
+    std::size_t accepted = 0;  // tasks
+  };
+
   void stop();
   const std::map<TaskId, AcceptedTask>& accepted() const { return accepted_; }
   int unknown() const { return unknown_; }
-  std::size_t accepted_count() const;  // at any time
+  const std::vector<Answer>& answers() const { return answers_; }  // after stop()
+  std::size_t accepted_count() const;                              // at any time
   // When the last submission was answered with ids; at any time.
   std::chrono::steady_clock::time_point last_answer() const;
 
@@ -63,6 +71,7 @@ class MixedLoad {
   std::map<TaskId, AcceptedTask> accepted_;
   std::chrono::steady_clock::time_point last_answer_;
   std::vector<TaskId> to_cancel_;
+  std::vector<Answer> answers_;
   int batches_ = 0, unknown_ = 0;
   std::thread thread_;
 };
