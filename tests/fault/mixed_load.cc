@@ -84,6 +84,7 @@ std::vector<NewTask> MixedLoad::batch() {
 
 void MixedLoad::submit(const std::vector<NewTask>& tasks) {
   const bool keyed = !tasks.front().idempotency_key.empty();
+  std::size_t in_doubt = 0;
   for (;;) {
     const auto asked = Clock::now();
     const auto reply = client_->submit({tasks});
@@ -92,11 +93,15 @@ void MixedLoad::submit(const std::vector<NewTask>& tasks) {
     const bool again = keyed && (reply.error().code == ErrorCode::unknown_outcome ||
                                  reply.error().code == ErrorCode::deadline_exceeded ||
                                  reply.error().code == ErrorCode::unavailable);
-    if (!again) {
+    // `unavailable` is the promise that nothing has happened; but an earlier try may have.
+    if (keyed || reply.error().code == ErrorCode::unknown_outcome ||
+        reply.error().code == ErrorCode::deadline_exceeded)
+      in_doubt = tasks.size();
+    if (!again || stopped_before(Clock::now() + options_.every)) {
       unknown_ += reply.error().code == ErrorCode::unknown_outcome;
+      untold_ += in_doubt;
       return;
     }
-    if (stopped_before(Clock::now() + options_.every)) return;
   }
 }
 

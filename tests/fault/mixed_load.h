@@ -49,6 +49,8 @@ class MixedLoad {
   void stop();
   const std::map<TaskId, AcceptedTask>& accepted() const { return accepted_; }
   int unknown() const { return unknown_; }
+  // Of submissions that were given up: at most so many tasks exist that no client was told of. After stop().
+  std::size_t untold() const { return untold_; }
   const std::vector<Answer>& answers() const { return answers_; }  // after stop()
   std::size_t accepted_count() const;                              // at any time
   // When the last submission was answered with ids; at any time.
@@ -73,6 +75,7 @@ class MixedLoad {
   std::vector<TaskId> to_cancel_;
   std::vector<Answer> answers_;
   int batches_ = 0, unknown_ = 0;
+  std::size_t untold_ = 0;
   std::thread thread_;
 };
 

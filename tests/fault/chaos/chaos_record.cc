@@ -78,7 +78,7 @@ std::vector<double> accept_rates(const ChaosRecord& record, milliseconds step) {
 }
 
 std::vector<Effect> effects_of(const ChaosRecord& record) {
-  const double wanted = usual_rate(record) / 2;
+  const double wanted = std::max(usual_rate(record) / 2, 1.0);
   std::vector<Effect> effects;
   for (const DoneFault& done : record.faults) {
     const milliseconds end = std::max(done.ended, done.begun + milliseconds(500));

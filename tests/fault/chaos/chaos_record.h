@@ -35,12 +35,17 @@ struct ChaosRecord {
     int lives = 0;
   };
 
+  struct Stall {
+    Milliseconds from{0}, to{0};
+  };
+
   std::uint64_t seed = 0;
   Milliseconds length{0};  // of the faults
   std::vector<std::string> nodes;
   std::vector<DoneFault> faults;
   std::vector<Results> results;  // recorded ends of tasks, by time
   std::vector<Answer> answers;   // to submissions, by time of the question
+  std::vector<Stall> stalls;     // of the machine itself: no processor or no disk for so long
   Milliseconds loaded{0};        // when the load stopped
   Milliseconds settled{0};       // when nothing was open any more; 0: never
 

@@ -49,13 +49,22 @@ std::string counts(const ChaosRecord& record) {
   out += text("| ran again | %lld |\n| results that came late | %lld |\n",
               static_cast<long long>(record.ran_again), static_cast<long long>(record.late));
   out += text("| submissions that may have happened | %d |\n", record.unknown);
+  milliseconds stalled{0};
+  for (const auto& stall : record.stalls) stalled += stall.to - stall.from;
+  out += text("| the machine itself stood still | %zu times, %.1f s in all |\n", record.stalls.size(),
+              seconds_of(stalled));
   out += text("| lines of witness | %zu |\n", record.witness_lines);
   out += text("| recorded a second, usually | %.0f |\n", usual_rate(record));
   if (record.settled.count() > 0) {
     out += text("| nothing was open, after the load had stopped | %.1f s |\n",
                 seconds_of(record.settled - record.loaded));
   }
-  for (const std::string& check : record.checks) out += "| " + check + " | yes |\n";
+  return out;
+}
+
+std::string checks(const ChaosRecord& record) {
+  std::string out = "\n## Looked at, and right\n\n";
+  for (const std::string& check : record.checks) out += "- " + check + "\n";
   return out;
 }
 
@@ -120,8 +129,8 @@ std::string footprint_table(const ChaosRecord& record) {
 
 std::string report_of(const ChaosRecord& record) {
   const std::vector<Effect> effects = effects_of(record);
-  return verdict(record) + counts(record) + kind_table(record, effects) + footprint_table(record) +
-         fault_table(record, effects);
+  return verdict(record) + checks(record) + counts(record) + kind_table(record, effects) +
+         footprint_table(record) + fault_table(record, effects);
 }
 
 }  // namespace ringmaster

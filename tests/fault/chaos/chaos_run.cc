@@ -88,14 +88,16 @@ ChaosRecord ChaosRun::run() {
   settle();
   collect();
   judge();
-  if (!record_.broken.empty() && !options_.keep_in.empty()) keep_logs();
+  if ((!record_.broken.empty() && !options_.keep_in.empty()) || options_.keep_all) keep_logs();
   return std::move(record_);
 }
 
 void ChaosRun::start_daemon(const std::string& node) {
   if (std::ranges::count(options_.plan.masters, node) > 0) {
-    // Who is killed at random all the time must not be quarantined for it.
-    cluster_->start_master(node, {"--max-crashes", "100"});
+    // Who is killed at random all the time must not be quarantined for it. A small window: a backlog is
+    // paged.
+    const std::string window = node == options_.plan.masters.front() ? "20000" : "200";
+    cluster_->start_master(node, {"--max-crashes", "100", "--lane-window", window});
   } else {
     cluster_->start_worker(node, {"--slots", "32"});
   }
@@ -114,6 +116,7 @@ void ChaosRun::start_loads() {
   const std::string witness = cluster_->directory() / "witness";
   loads_.push_back(std::make_unique<MixedLoad>(cluster_->client_of_all(), many(witness)));
   loads_.push_back(std::make_unique<MixedLoad>(cluster_->client_of_all(), few(witness)));
+  probe_ = std::make_unique<MachineProbe>(cluster_->directory() / "probe");
 }
 
 void ChaosRun::inject() {
@@ -157,6 +160,8 @@ void ChaosRun::settle() {
     measure_daemons();
   }
   for (auto& load : loads_) load->stop();
+  for (const MachineProbe::Stall& stall : probe_->stop())
+    record_.stalls.push_back({since_begin(stall.from), since_begin(stall.to)});
   record_.loaded = now();
   options_.say("the load has stopped; waiting until nothing is open");
   aftermath_.expect_formed();
@@ -167,13 +172,10 @@ void ChaosRun::settle() {
 }
 
 void ChaosRun::collect_answers() {
-  const auto since = [&](Clock::time_point time) {
-    return std::chrono::duration_cast<milliseconds>(time - begun_);
-  };
   for (const auto& load : loads_) {
     record_.unknown += load->unknown();
     for (const MixedLoad::Answer& answer : load->answers())
-      record_.answers.push_back({since(answer.asked), since(answer.answered), answer.accepted});
+      record_.answers.push_back({since_begin(answer.asked), since_begin(answer.answered), answer.accepted});
   }
   std::ranges::sort(record_.answers, {}, &ChaosRecord::Answer::asked);
 }
@@ -199,6 +201,16 @@ void ChaosRun::collect() {
   record_.late = std::stoll(cluster_->query("SELECT count(*) FROM ringmaster.late_result"));
 }
 
+// An answer of `unavailable` means that nothing has happened, and a repeated key makes no second task.
+void ChaosRun::judge_untold(const Evidence& evidence) {
+  std::size_t allowed = 0, untold = 0;
+  for (const auto& load : loads_) allowed += load->untold();
+  for (const EndedTask& task : evidence.ended) untold += !evidence.accepted.contains(task.id);
+  const std::string found = std::to_string(untold) + " tasks exist that no client was told of; " +
+                            std::to_string(allowed) + " were in submissions of unknown outcome";
+  (untold <= allowed ? record_.checks : record_.broken).push_back(found);
+}
+
 void ChaosRun::judge() {
   std::map<TaskId, AcceptedTask> accepted;
   for (const auto& load : loads_) accepted.insert(load->accepted().begin(), load->accepted().end());
@@ -206,6 +218,7 @@ void ChaosRun::judge() {
       gather_evidence(*cluster_, cluster_->directory() / "witness", std::move(accepted));
   record_.accepted = evidence.accepted.size();
   record_.witness_lines = evidence.witness.size();
+  judge_untold(evidence);
   for (const std::string& line : injector_.surprises()) record_.broken.push_back(line);
   for (const std::string& line : broken_promises(evidence)) record_.broken.push_back(line);
 }

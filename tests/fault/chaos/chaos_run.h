@@ -11,6 +11,7 @@
 
 #include "tests/fault/chaos/aftermath.h"
 #include "tests/fault/chaos/fault_injector.h"
+#include "tests/fault/chaos/machine_probe.h"
 #include "tests/fault/mixed_load.h"
 
 namespace ringmaster {
@@ -22,7 +23,8 @@ class ChaosRun {
  public:
   struct Options {
     PlanOptions plan;
-    std::filesystem::path keep_in;  // where logs go if something is found; empty: nowhere
+    std::filesystem::path keep_in;  // where logs go if something is found
+    bool keep_all = false;          // or even if not
     std::function<void(const std::string&)> say = [](const std::string&) {};
     const std::atomic<bool>* stop_early = nullptr;
   };
@@ -33,9 +35,10 @@ class ChaosRun {
 
  private:
   using Clock = std::chrono::steady_clock;
-  std::chrono::milliseconds now() const {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun_);
+  std::chrono::milliseconds since_begin(Clock::time_point time) const {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(time - begun_);
   }
+  std::chrono::milliseconds now() const { return since_begin(Clock::now()); }
   void start_daemon(const std::string& node);
   void start_cluster();
   void start_loads();
@@ -45,6 +48,7 @@ class ChaosRun {
   void collect();
   void collect_answers();
   void judge();
+  void judge_untold(const Evidence& evidence);
   void keep_logs();
 
   BridgedNetwork& network_;
@@ -54,6 +58,7 @@ class ChaosRun {
   Aftermath aftermath_;
   FaultInjector injector_;
   std::vector<std::unique_ptr<MixedLoad>> loads_;
+  std::unique_ptr<MachineProbe> probe_;
   Clock::time_point begun_;
   std::string begun_at_;  // by PostgreSQL's clock, seconds
   std::chrono::milliseconds measured_{0};

@@ -29,7 +29,7 @@ int cannot_run(const std::string& why) {
   return kCannotRun;
 }
 
-int run(const PlanOptions& plan, const std::filesystem::path& directory) {
+int run(const PlanOptions& plan, const std::filesystem::path& directory, bool keep_all) {
   BridgedNetwork network;
   if (!network.made()) return cannot_run("only root can make the networks of its nodes");
   ChaosRecord record;
@@ -37,6 +37,7 @@ int run(const PlanOptions& plan, const std::filesystem::path& directory) {
     ChaosRun chaos(network,
                    {.plan = plan,
                     .keep_in = directory,
+                    .keep_all = keep_all,
                     .say = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); },
                     .stop_early = &interrupted});
     record = chaos.run();
@@ -56,11 +57,12 @@ int main(int argc, char** argv) {
   CLI::App app("Random faults on a real cluster under load, then a heal, then the checks");
   double minutes = 2;
   PlanOptions plan;
-  bool show_plan = false;
+  bool show_plan = false, keep_all = false;
   std::string directory;
   app.add_option("--minutes", minutes, "how long there are faults")->check(CLI::Range(0.2, 10'000.0));
   app.add_option("--seed", plan.seed, "which faults, and when");
   app.add_option("--out", directory, "where the report goes (build/chaos/<seed>)");
+  app.add_flag("--keep-logs", keep_all, "also if nothing is found");
   app.add_flag("--plan", show_plan, "only print the faults of this seed");
   try {
     app.parse(argc, argv);
@@ -81,5 +83,5 @@ int main(int argc, char** argv) {
   std::filesystem::create_directories(directory, error);
   if (error) return cannot_run("cannot make " + directory + ": " + error.message());
   ::signal(SIGINT, interrupt);
-  return run(plan, directory);
+  return run(plan, directory, keep_all);
 }

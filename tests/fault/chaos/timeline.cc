@@ -60,6 +60,27 @@ Paint paint_of(FaultKind kind) {
   return line;
 }
 
+// What the colour and the lane do not say.
+std::string short_name(FaultKind kind) {
+  switch (kind) {
+    case freeze_all:
+      return "freeze all";
+    case slow:
+      return "slow";
+    case crash_database:
+      return "crash";
+    case freeze_database:
+    case freeze_registry:
+      return "freeze";
+    case kill_registry:
+      return "kill";
+    case lose_quorum:
+      return "no quorum";
+    default:
+      return std::string(to_string(kind));
+  }
+}
+
 // A bar of one lane.
 struct Bar {
   const DoneFault* done = nullptr;
@@ -109,7 +130,7 @@ class Picture {
           "<rect x=\"%.0f\" y=\"48\" width=\"22\" height=\"12\" rx=\"2\" fill=\"%s\"/>"
           "<text x=\"%.0f\" y=\"58\">%s</text>\n",
           x, paint.color, x + 28, paint.meaning);
-      x += 150;
+      x += 165;
     }
     return out;
   }
@@ -184,14 +205,14 @@ class Picture {
     constexpr double kLetter = 5.9;
     if (height >= 11 && bar.width > kLetter * static_cast<double>(label.size()) + 6) {
       out += text("<text x=\"%.1f\" y=\"%.1f\" font-size=\"%.0f\" fill=\"#fff\">%s</text>\n", bar.x + 4,
-                  y + height / 2 + 3.5, std::min(height, 11.0), label.c_str());
+                  y + height / 2 + (height > 13 ? 3.5 : 2.8), std::min(height - 2, 11.0), label.c_str());
     }
     return out;
   }
 
   std::string label_of(const Bar& bar) const {
     const Fault& fault = bar.done->fault;
-    if (fault.kind != cut && fault.kind != cut_one_way) return std::string(to_string(fault.kind));
+    if (fault.kind != cut && fault.kind != cut_one_way) return short_name(fault.kind);
     const std::string& here = record_.nodes[bar.lane];
     return "cut " + (here == fault.node ? fault.other : fault.node);
   }
@@ -218,7 +239,13 @@ class Picture {
     const double unit = std::pow(10, std::floor(std::log10(most)));
     most = std::ceil(most / unit) * unit;
     const auto y_of = [&](double rate) { return chart_top_ + kChart * (1 - rate / most); };
-    std::string out = grid(chart_top_, chart_top_ + kChart);
+    std::string out;
+    for (const auto& stall : record_.stalls) {
+      const double x = x_of(stall.from);
+      out += text("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.0f\" fill=\"#e3d4f0\"/>\n", x,
+                  chart_top_, std::max(x_of(stall.to) - x, 2.0), kChart);
+    }
+    out += grid(chart_top_, chart_top_ + kChart);
     for (int i = 0; i <= 4; ++i) {
       const double rate = most * i / 4;
       out += text(
@@ -230,8 +257,9 @@ class Picture {
     out += curve(accepts, y_of, "#d35400", "");
     out += text(
         "<text x=\"%.0f\" y=\"%.1f\"><tspan fill=\"#1f6f4a\" font-weight=\"600\">results recorded</tspan> "
-        "and <tspan fill=\"#d35400\" font-weight=\"600\">tasks accepted</tspan> a second</text>\n",
-        kLeft, chart_top_ - 10);
+        "and <tspan fill=\"#d35400\" font-weight=\"600\">tasks accepted</tspan> a second%s</text>\n",
+        kLeft, chart_top_ - 10,
+        record_.stalls.empty() ? "" : "; lilac: the machine itself had no processor or disk to give");
     return out;
   }
 
