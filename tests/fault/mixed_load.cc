@@ -72,6 +72,7 @@ std::vector<NewTask> MixedLoad::batch() {
     const auto length = options_.lengths[static_cast<std::size_t>(i) % options_.lengths.size()];
     task.spec = R"({"sleep":")" + std::to_string(length.count()) + R"(ms"})";
     if (i % 10 == 1) task.on_worker_lost = OnWorkerLost::fail;
+    if (options_.delays && i % 10 == 2) task.run_at = read_wall_clock() + std::chrono::seconds(1);
     tasks.push_back(std::move(task));
   }
   for (int i = 0; i < options_.processes; ++i) tasks.push_back(process(i));

@@ -30,7 +30,8 @@ struct LoadOptions {
       std::chrono::milliseconds(0), std::chrono::milliseconds(20), std::chrono::milliseconds(200),
       std::chrono::milliseconds(800)};
   bool cancels = true;
-  bool leases = true;  // some are rerun_after_lease: slow to come back from a worker that is out of reach
+  bool delays = false;  // some begin a second after their submission
+  bool leases = true;   // some are rerun_after_lease: slow to come back from a worker that is out of reach
 };
 
 class MixedLoad {

@@ -83,6 +83,9 @@ void Aftermath::expect_clean() {
          "SELECT count(*) FROM ringmaster.fence f WHERE NOT EXISTS (SELECT FROM pg_stat_activity a WHERE "
          "a.pid = "
          "f.backend_pid AND a.backend_start = f.backend_start)");
+  // All clocks are this machine's.
+  expect("no task began before its time", seconds(0),
+         "SELECT count(*) FROM ringmaster.task_history WHERE started_at < run_at - interval '50 ms'");
   expect_spools_empty();
   expect_no_attempt_left();
   expect_bounded_memory();

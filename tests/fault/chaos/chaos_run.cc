@@ -24,6 +24,7 @@ LoadOptions many(const std::string& witness) {
           .processes = 2,
           .every = milliseconds(100),
           .lengths = {milliseconds(0), milliseconds(10), milliseconds(50), milliseconds(400)},
+          .delays = true,
           .leases = false};
 }
 LoadOptions few(const std::string& witness) {
@@ -33,6 +34,17 @@ LoadOptions few(const std::string& witness) {
           .processes = 4,
           .every = milliseconds(350),
           .lengths = {milliseconds(20), milliseconds(500), milliseconds(2'000), milliseconds(6'000)}};
+}
+
+// Longer than a lease.
+LoadOptions long_ones(const std::string& witness) {
+  return {
+      .witness = witness,
+      .keys = "long-",
+      .noops = 0,
+      .processes = 2,
+      .every = milliseconds(3'000),
+      .lengths = {milliseconds(40'000), milliseconds(38'000), milliseconds(36'000), milliseconds(34'000)}};
 }
 
 std::int64_t rss_kib(pid_t process) {
@@ -116,6 +128,8 @@ void ChaosRun::start_loads() {
   const std::string witness = cluster_->directory() / "witness";
   loads_.push_back(std::make_unique<MixedLoad>(cluster_->client_of_all(), many(witness)));
   loads_.push_back(std::make_unique<MixedLoad>(cluster_->client_of_all(), few(witness)));
+  if (options_.plan.length >= kPlanWithLongFaults)
+    loads_.push_back(std::make_unique<MixedLoad>(cluster_->client_of_all(), long_ones(witness)));
   probe_ = std::make_unique<MachineProbe>(cluster_->directory() / "probe");
 }
 

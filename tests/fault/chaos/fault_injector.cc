@@ -121,10 +121,7 @@ void FaultInjector::do_to_database(Active& active) {
     active.asked_again = fault.at + seconds(1);  // it answers until it has noticed
   }
   if (fault.kind == freeze_backend) hold(active, {some_backend(fault.chance)});
-  if (fault.kind == freeze_database) {
-    hold(active, {server.pid()});  // first, so that it makes no more of them
-    hold(active, children_of(server.pid()));
-  }
+  if (fault.kind == freeze_database) server.freeze_all();
   if (fault.kind == end_backends) {
     cluster_.query(
         "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE "
@@ -157,6 +154,7 @@ void FaultInjector::undo(Active& active) {
   if (fault.kind == isolate) network_.rejoin(fault.node);
   if (fault.kind == slow) network_.disturb(fault.node, milliseconds(0), 0);
   if (fault.kind == crash_database) cluster_.postgres().launch();
+  if (fault.kind == freeze_database) cluster_.postgres().thaw_all();
   if (fault.kind == freeze_registry) cluster_.zookeeper_server(registry_node(fault.node)).thaw();
   if (fault.kind == kill_registry || fault.kind == lose_quorum) {
     cluster_.zookeeper_server(registry_node(fault.node)).launch();

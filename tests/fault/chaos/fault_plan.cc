@@ -80,6 +80,15 @@ std::string subject_of(const Fault& fault) {
   }
 }
 
+bool is_long(const Fault& fault) {
+  return fault.length > kLongestFault;
+}
+
+// Leases rest on a supervisor that is scheduled when they run out.
+bool spoils_leases(const Fault& one, const Fault& other) {
+  return one.kind == freeze_all && is_long(other);
+}
+
 class Planner {
  public:
   explicit Planner(const PlanOptions& options) : options_(options), random_(options.seed) {
@@ -104,15 +113,26 @@ class Planner {
  private:
   milliseconds last_end() const {
     milliseconds last{0};
-    for (const Fault& fault : faults_) last = std::max(last, fault.end());
+    for (const Fault& fault : faults_) {
+      if (!is_long(fault)) last = std::max(last, fault.end());
+    }
     return last;
+  }
+
+  // Longer than a lease: of workers that are out of reach, and of the database that renews leases.
+  void perhaps_prolong(Fault& fault) {
+    const bool of_worker = (fault.kind == isolate || fault.kind == freeze) &&
+                           std::ranges::count(options_.workers, fault.node) > 0;
+    if (options_.length < kPlanWithLongFaults || !(of_worker || fault.kind == crash_database)) return;
+    if (random_.below(4) == 0) fault.length = random_.between(milliseconds(34'000), kLongFault);
   }
 
   void add(milliseconds now) {
     const Chance& chance = pick();
     const auto length = random_.between(chance.shortest, chance.longest);
     if (chance.kind == stop && random_.below(3) == 0) return roll(now, length);
-    const Fault fault = make(chance.kind, now, length);
+    Fault fault = make(chance.kind, now, length);
+    perhaps_prolong(fault);
     if (fits(fault)) faults_.push_back(fault);
   }
 
@@ -191,6 +211,7 @@ class Planner {
     for (const Fault& other : faults_) {
       if (other.end() < fault.at || fault.end() < other.at) continue;
       if (subject_of(other) == subject_of(fault)) return false;
+      if (spoils_leases(fault, other) || spoils_leases(other, fault)) return false;
       meets.push_back(&other);
     }
     // They are most at the beginning of one of them.

@@ -54,6 +54,9 @@ struct Fault {
 std::string title_of(const Fault& fault);
 
 inline constexpr std::chrono::seconds kLongestFault{15};
+// Of a few, in plans with time for it: longer than a lease.
+inline constexpr std::chrono::seconds kLongFault{50};
+inline constexpr std::chrono::seconds kPlanWithLongFaults{100};
 inline constexpr std::size_t kMostFaultsAtOnce = 4;
 
 struct PlanOptions {
