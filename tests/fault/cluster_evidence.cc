@@ -7,14 +7,10 @@
 
 namespace ringmaster {
 
-namespace {
-
 std::string text_of(const std::string& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
 }
-
-}  // namespace
 
 Evidence gather_evidence(Cluster& cluster, const std::string& witness, AcceptedTasks accepted,
                          bool no_worker_was_lost) {

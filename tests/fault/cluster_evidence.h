@@ -1,4 +1,5 @@
-// What a cluster's database and the witness file say of these tasks: the Evidence to judge.
+// What a cluster's database and the witness file say of these tasks: the Evidence to judge. Throws where the
+// database does not answer.
 #pragma once
 
 #include <map>
@@ -13,6 +14,9 @@ using AcceptedTasks = std::map<TaskId, AcceptedTask>;
 
 // `no_worker_was_lost`: as in Evidence.
 Evidence gather_evidence(Cluster& cluster, const std::string& witness, AcceptedTasks accepted,
-                         bool no_worker_was_lost);
+                         bool no_worker_was_lost = false);
+
+// A file's bytes; none if it cannot be read.
+std::string text_of(const std::string& path);
 
 }  // namespace ringmaster

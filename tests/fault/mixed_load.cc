@@ -72,6 +72,7 @@ std::vector<NewTask> MixedLoad::batch() {
     const auto length = options_.lengths[static_cast<std::size_t>(i) % options_.lengths.size()];
     task.spec = R"({"sleep":")" + std::to_string(length.count() / 8) + R"(ms"})";
     if (i % 10 == 1) task.on_worker_lost = OnWorkerLost::fail;
+    if (options_.delays && i % 10 == 2) task.run_at = read_wall_clock() + std::chrono::seconds(1);
     tasks.push_back(std::move(task));
   }
   for (int i = 0; i < options_.processes; ++i) tasks.push_back(process(i));
@@ -84,17 +85,24 @@ std::vector<NewTask> MixedLoad::batch() {
 
 void MixedLoad::submit(const std::vector<NewTask>& tasks) {
   const bool keyed = !tasks.front().idempotency_key.empty();
+  std::size_t in_doubt = 0;
   for (;;) {
+    const auto asked = Clock::now();
     const auto reply = client_->submit({tasks});
+    answers_.push_back({asked, Clock::now(), reply ? tasks.size() : 0});
     if (reply) return remember(tasks, reply->ids);
     const bool again = keyed && (reply.error().code == ErrorCode::unknown_outcome ||
                                  reply.error().code == ErrorCode::deadline_exceeded ||
                                  reply.error().code == ErrorCode::unavailable);
-    if (!again) {
+    // `unavailable` is the promise that nothing has happened; but an earlier try may have.
+    if (keyed || reply.error().code == ErrorCode::unknown_outcome ||
+        reply.error().code == ErrorCode::deadline_exceeded)
+      in_doubt = tasks.size();
+    if (!again || stopped_before(Clock::now() + options_.every)) {
       unknown_ += reply.error().code == ErrorCode::unknown_outcome;
+      untold_ += in_doubt;
       return;
     }
-    if (stopped_before(Clock::now() + options_.every)) return;
   }
 }
 

@@ -31,7 +31,8 @@ struct LoadOptions {
       std::chrono::milliseconds(0), std::chrono::milliseconds(20), std::chrono::milliseconds(200),
       std::chrono::milliseconds(800)};
   bool cancels = true;
-  bool leases = true;  // some are rerun_after_lease: slow to come back from a worker that is out of reach
+  bool delays = false;  // some begin a second after their submission
+  bool leases = true;   // some are rerun_after_lease: slow to come back from a worker that is out of reach
 };
 
 class MixedLoad {
@@ -41,10 +42,19 @@ class MixedLoad {
   MixedLoad(const MixedLoad&) = delete;
   MixedLoad& operator=(const MixedLoad&) = delete;
 
+  // One call of a client, whatever became of it.
+  struct Answer {
+    std::chrono::steady_clock::time_point asked, answered;
+    std::size_t accepted = 0;  // tasks
+  };
+
   void stop();
   const std::map<TaskId, AcceptedTask>& accepted() const { return accepted_; }
   int unknown() const { return unknown_; }
-  std::size_t accepted_count() const;  // at any time
+  // Of submissions that were given up: at most so many tasks exist that no client was told of. After stop().
+  std::size_t untold() const { return untold_; }
+  const std::vector<Answer>& answers() const { return answers_; }  // after stop()
+  std::size_t accepted_count() const;                              // at any time
   // When the last submission was answered with ids; at any time.
   std::chrono::steady_clock::time_point last_answer() const;
 
@@ -65,7 +75,9 @@ class MixedLoad {
   std::map<TaskId, AcceptedTask> accepted_;
   std::chrono::steady_clock::time_point last_answer_;
   std::vector<TaskId> to_cancel_;
+  std::vector<Answer> answers_;
   int batches_ = 0, unknown_ = 0;
+  std::size_t untold_ = 0;
   std::thread thread_;
 };
 

@@ -125,6 +125,20 @@ void BridgedNetwork::isolate(const std::string& name) {
   run("rules", {"nft", "add element bridge faults lonely { " + address_of(name) + " }"});
 }
 
+void BridgedNetwork::mend_one_way(const std::string& from, const std::string& to) {
+  run("rules",
+      {"nft", "delete element bridge faults severed { " + address_of(from) + " . " + address_of(to) + " }"});
+}
+
+void BridgedNetwork::mend(const std::string& one, const std::string& other) {
+  mend_one_way(one, other);
+  mend_one_way(other, one);
+}
+
+void BridgedNetwork::rejoin(const std::string& name) {
+  run("rules", {"nft", "delete element bridge faults lonely { " + address_of(name) + " }"});
+}
+
 void BridgedNetwork::heal() {
   run("rules", {"nft", "flush set bridge faults severed; flush set bridge faults lonely"});
 }

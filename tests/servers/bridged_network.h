@@ -36,7 +36,10 @@ class BridgedNetwork {
   void cut_one_way(const std::string& from, const std::string& to);
   void cut(const std::string& one, const std::string& other);
   void isolate(const std::string& name);  // from all other nodes; whoever is at the bridge still reaches it
-  void heal();                            // all of the above
+  void mend_one_way(const std::string& from, const std::string& to);  // what was cut just so
+  void mend(const std::string& one, const std::string& other);
+  void rejoin(const std::string& name);  // what was isolated
+  void heal();                           // all of the above
 
   // From now on what this node sends or gets comes `delay` later, and one frame in `loses` never (0: none).
   void disturb(const std::string& name, std::chrono::milliseconds delay, unsigned loses);

@@ -84,11 +84,19 @@ class PostgresServer {
 
   // After stop(): on the same port with the same data. Returns when it answers.
   void start() {
+    launch();
+    wait_until_ready();
+  }
+  // The same without waiting.
+  void launch() {
     pid_ = spawn({"postgres", "-D", data(), "-k", directory_.string(), "-c",
                   "listen_addresses=" + place_.address, "-p", std::to_string(port_), "-c",
                   "shared_buffers=256MB", "-c", "max_connections=60"});
+  }
+  bool ready() const { return PQping(socket_conninfo("postgres").c_str()) == PQPING_OK; }
+  void wait_until_ready() {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (PQping(socket_conninfo("postgres").c_str()) != PQPING_OK) {
+    while (!ready()) {
       if (::waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = 0;
       if (pid_ == 0 || std::chrono::steady_clock::now() > deadline) {
         throw std::runtime_error("PostgreSQL did not start:\n" + log());
@@ -105,8 +113,18 @@ class PostgresServer {
   }
 
   pid_t pid() const { return pid_; }
+  // Only the one that takes connections: its backends work on.
   void freeze() const { ::kill(pid_, SIGSTOP); }
   void thaw() const { ::kill(pid_, SIGCONT); }
+  // With all that it has started.
+  void freeze_all() const {
+    freeze();  // first, so that it starts no more
+    for (const pid_t child : children()) ::kill(child, SIGSTOP);
+  }
+  void thaw_all() const {
+    for (const pid_t child : children()) ::kill(child, SIGCONT);
+    thaw();
+  }
 
   std::string log() const {
     std::ifstream file(directory_ / "log");
@@ -114,6 +132,12 @@ class PostgresServer {
   }
 
  private:
+  std::vector<pid_t> children() const {
+    const std::string process = std::to_string(pid_);
+    std::ifstream file("/proc/" + process + "/task/" + process + "/children");
+    return {std::istream_iterator<pid_t>(file), {}};
+  }
+
   static const passwd* owner() { return ::geteuid() == 0 ? ::getpwnam("postgres") : nullptr; }
 
   static std::filesystem::path make_directory() {

@@ -58,9 +58,10 @@ class ZooKeeperServer {
     write_configuration();
     spawn();
   }
+  bool ready() const { return four_letter_word("srvr").find("Mode:") != std::string::npos; }
   void wait_until_ready() {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (four_letter_word("srvr").find("Mode:") == std::string::npos) {
+    while (!ready()) {
       if (::waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = 0;
       if (pid_ == 0 || std::chrono::steady_clock::now() > deadline) {
         throw std::runtime_error("ZooKeeper did not start:\n" + log());
