@@ -163,8 +163,7 @@ class MasterNode final : public LinkHandler, public ApiService {
   std::optional<AuditReply> last_audit_;
   std::uint64_t audits_ = 0;
   bool auditing_ = false;
-  Timer tick_timer_, wake_timer_, time_timer_, proof_timer_, peer_timer_,
-      audit_timer_;
+  Timer tick_timer_, wake_timer_, time_timer_, proof_timer_, peer_timer_, audit_timer_;
   std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 

@@ -14,7 +14,6 @@ using std::chrono::seconds;
 
 constexpr std::int64_t kMostMemoryKib = 512 * 1024;
 
-
 }  // namespace
 
 std::vector<std::string> attempts_of(const std::string& directory) {
