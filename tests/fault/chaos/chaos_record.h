@@ -50,7 +50,7 @@ struct ChaosRecord {
   Milliseconds settled{0};       // when nothing was open any more; 0: never
 
   std::size_t accepted = 0, witness_lines = 0;
-  int unknown = 0;                            // submissions that may have happened
+  std::size_t in_doubt = 0;                   // tasks of submissions that were given up and may have happened
   std::map<std::string, std::int64_t> ended;  // by state
   std::int64_t ran_again = 0, late = 0;
   std::map<std::string, Footprint> footprints;

@@ -48,7 +48,7 @@ std::string counts(const ChaosRecord& record) {
     out += text("| ended %s | %lld |\n", state.c_str(), static_cast<long long>(count));
   out += text("| ran again | %lld |\n| results that came late | %lld |\n",
               static_cast<long long>(record.ran_again), static_cast<long long>(record.late));
-  out += text("| submissions that may have happened | %d |\n", record.unknown);
+  out += text("| given up, and may exist | %zu |\n", record.in_doubt);
   milliseconds stalled{0};
   for (const auto& stall : record.stalls) stalled += stall.to - stall.from;
   out += text("| the machine itself stood still | %zu times, %.1f s in all |\n", record.stalls.size(),

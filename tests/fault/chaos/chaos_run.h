@@ -42,6 +42,7 @@ class ChaosRun {
   void start_daemon(const std::string& node);
   void start_cluster();
   void start_loads();
+  void add_load(LoadOptions load);
   void inject();
   void measure_daemons();
   void settle();
