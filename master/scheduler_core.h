@@ -47,8 +47,8 @@ struct CoreOptions {
   Duration running_mark_after = std::chrono::seconds(1);
   LeaseTimes lease;
   // After a daemon refuses connections its supervisor still kills what ran: so long an attempt that must not
-  // overlap waits.
-  Duration death_settle = std::chrono::seconds(1);
+  // overlap waits. A second for the supervisor to notice, on a crowded machine; the rest is the kernel's.
+  Duration death_settle = std::chrono::seconds(4);
   std::int32_t max_crashes = 3;      // worker deaths while it ran: then a task is quarantined
   std::size_t lane_window = 20'000;  // ready tasks of a lane in memory
   int page_size = 2'000;

@@ -117,6 +117,7 @@ class SupervisorProcess {
   void obey(const KillOrder& order);
   void obey(const LeaseOrder& order);
   void obey(const GoodbyeOrder&) { said_goodbye_ = true; }
+  bool daemon_is_gone() const;
   void start_some();
   void start(const StartOrder& order);
   ChildStart start_program(const StartOrder& order, int output, int progress, const AttemptCgroup* cgroup);

@@ -1,4 +1,6 @@
 // The deaths of daemons and supervisors, with real ones.
+#include <filesystem>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -55,6 +57,30 @@ TEST_F(SupervisorTest, AKilledDaemonLeavesNoOrphan) {
   kill_and_reap(daemon);
   EXPECT_TRUE(ends(supervisor));
   for (const pid_t process : processes) EXPECT_FALSE(is_alive(process)) << process;
+}
+
+TEST_F(SupervisorTest, NothingStartsOnceItsDaemonIsGone) {
+  constexpr int kOrders = 64;
+  const std::string begun = directory_.path() + "/begun";
+  const pid_t daemon = ::fork();
+  if (daemon == 0) {
+    RunnerWorld world(data_dir_);
+    pipe_.write(std::to_string(world.supervisor_pid) + "\n");
+    ::kill(world.supervisor_pid, SIGSTOP);
+    for (int i = 1; i <= kOrders; ++i)
+      world.start(token_of(i), R"({"argv":["/usr/bin/touch",")" + begun + R"("]})");
+    int turns = 0;
+    world.run_until([&] { return ++turns > 20; });  // they are in the socket
+    pipe_.write("sent\n");
+    ::pause();
+    ::_exit(1);
+  }
+  const pid_t supervisor = pipe_.pid();
+  EXPECT_EQ(pipe_.line(), "sent");
+  kill_and_reap(daemon);
+  ASSERT_EQ(::kill(supervisor, SIGCONT), 0);
+  ASSERT_TRUE(ends(supervisor));
+  EXPECT_FALSE(std::filesystem::exists(begun));
 }
 
 TEST_F(SupervisorTest, AKilledDaemonsSuccessorHearsHowItsAttemptsEnded) {
