@@ -232,10 +232,10 @@ void ChaosRun::judge_untold(const Evidence& evidence) {
 }
 
 void ChaosRun::judge() {
-  std::map<TaskId, AcceptedTask> accepted;
+  AcceptedTasks accepted;
   for (const auto& load : loads_) accepted.insert(load->accepted().begin(), load->accepted().end());
   const Evidence evidence =
-      gather_evidence(*cluster_, cluster_->directory() / "witness", std::move(accepted));
+      gather_evidence(*cluster_, cluster_->directory() / "witness", std::move(accepted), false);
   record_.accepted = evidence.accepted.size();
   record_.witness_lines = evidence.witness.size();
   judge_untold(evidence);

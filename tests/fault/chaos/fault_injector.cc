@@ -13,6 +13,9 @@ using enum FaultKind;
 
 constexpr seconds kLongestStop{60};  // drain_timeout, and what a crowded machine adds
 constexpr milliseconds kAskEvery{200};
+// Of a master that could not give its shards back in time: somebody takes them over. Of a worker whose
+// supervisor is gone.
+constexpr int kUnfinished = 1;
 
 struct Skip : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -24,15 +27,16 @@ std::string at(milliseconds now) {
 
 }  // namespace
 
-std::vector<pid_t> children_of(pid_t process) {
-  std::vector<pid_t> children;
-  std::error_code gone;
-  const std::string tasks = "/proc/" + std::to_string(process) + "/task";
-  for (const auto& thread : std::filesystem::directory_iterator(tasks, gone)) {
-    std::ifstream file(thread.path() / "children");
-    for (pid_t child = 0; file >> child;) children.push_back(child);
+std::vector<pid_t> supervisors_of(pid_t worker) {
+  std::vector<pid_t> found;
+  const std::string process = std::to_string(worker);
+  std::ifstream children("/proc/" + process + "/task/" + process + "/children");
+  for (pid_t child = 0; children >> child;) {
+    std::string name;
+    std::getline(std::ifstream("/proc/" + std::to_string(child) + "/comm"), name);
+    if (name == "ring-supervisor") found.push_back(child);
   }
-  return children;
+  return found;
 }
 
 FaultInjector::FaultInjector(Cluster& cluster, BridgedNetwork& network, const PlanOptions& shape,
@@ -94,7 +98,7 @@ void FaultInjector::do_to_daemon(Active& active) {
   ChildProcess& process = cluster_.process(node);
   if (active.fault.kind == freeze) return hold(active, {process.pid()});
   if (active.fault.kind == freeze_all) {
-    std::vector<pid_t> processes = children_of(process.pid());
+    std::vector<pid_t> processes = supervisors_of(process.pid());
     processes.push_back(process.pid());
     return hold(active, processes);
   }
@@ -178,8 +182,6 @@ bool FaultInjector::stopped(const Active& active, Milliseconds now) {
   const auto code = cluster_.process(node).wait(milliseconds(0));
   if (!code && now < active.fault.at + kLongestStop) return false;
   if (!code) surprises_.push_back(node + " had not ended a minute after SIGTERM " + at(active.fault.at));
-  // A master that could not give its shards back in time says so by 1: somebody takes them over.
-  constexpr int kUnfinished = 1;
   if (code && *code != 0 && *code != kUnfinished) {
     surprises_.push_back(node + " ended with " + std::to_string(*code) + " after SIGTERM " +
                          at(active.fault.at));
@@ -194,9 +196,16 @@ void FaultInjector::watch(Milliseconds now) {
     if (down_.contains(node)) continue;
     const auto code = cluster_.process(node).wait(milliseconds(0));
     if (!code) continue;
-    surprises_.push_back(node + " ended by itself with " + std::to_string(*code) + " " + at(now));
+    if (*code != kUnfinished || !lost_its_supervisor(node))
+      surprises_.push_back(node + " ended by itself with " + std::to_string(*code) + " " + at(now));
     start_(node);
   }
+}
+
+// Its guard kills a supervisor that is frozen when a lease ends, and the daemon ends for that.
+bool FaultInjector::lost_its_supervisor(const std::string& node) const {
+  return std::ranges::any_of(
+      done_, [&](const DoneFault& done) { return done.fault.kind == freeze_all && done.fault.node == node; });
 }
 
 void FaultInjector::hold(Active& active, const std::vector<pid_t>& processes) {

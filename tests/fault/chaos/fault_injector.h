@@ -55,6 +55,7 @@ class FaultInjector {
   bool over(Active& active, Milliseconds now);
   bool stopped(const Active& active, Milliseconds now);
   void watch(Milliseconds now);
+  bool lost_its_supervisor(const std::string& node) const;
   void hold(Active& active, const std::vector<pid_t>& processes);
   std::size_t registry_node(const std::string& name) const;
   pid_t some_backend(unsigned chance);
@@ -72,7 +73,7 @@ class FaultInjector {
   std::vector<std::string> surprises_;
 };
 
-// The children of a process, whichever thread made them.
-std::vector<pid_t> children_of(pid_t process);
+// The process that runs a worker's attempts; its guard is another.
+std::vector<pid_t> supervisors_of(pid_t worker);
 
 }  // namespace ringmaster

@@ -84,11 +84,6 @@ bool is_long(const Fault& fault) {
   return fault.length > kLongestFault;
 }
 
-// Leases rest on a supervisor that is scheduled when they run out.
-bool spoils_leases(const Fault& one, const Fault& other) {
-  return one.kind == freeze_all && is_long(other);
-}
-
 class Planner {
  public:
   explicit Planner(const PlanOptions& options) : options_(options), random_(options.seed) {
@@ -121,7 +116,7 @@ class Planner {
 
   // Longer than a lease: of workers that are out of reach, and of the database that renews leases.
   void perhaps_prolong(Fault& fault) {
-    const bool of_worker = (fault.kind == isolate || fault.kind == freeze) &&
+    const bool of_worker = (fault.kind == isolate || fault.kind == freeze || fault.kind == freeze_all) &&
                            std::ranges::count(options_.workers, fault.node) > 0;
     if (options_.length < kPlanWithLongFaults || !(of_worker || fault.kind == crash_database)) return;
     if (random_.below(4) == 0) fault.length = random_.between(milliseconds(34'000), kLongFault);
@@ -211,7 +206,6 @@ class Planner {
     for (const Fault& other : faults_) {
       if (other.end() < fault.at || fault.end() < other.at) continue;
       if (subject_of(other) == subject_of(fault)) return false;
-      if (spoils_leases(fault, other) || spoils_leases(other, fault)) return false;
       meets.push_back(&other);
     }
     // They are most at the beginning of one of them.
