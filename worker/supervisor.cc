@@ -86,12 +86,12 @@ std::string mark_of(const std::string& directory_mark, pid_t supervisor) {
   return directory_mark + std::to_string(supervisor) + "/";
 }
 
-void guard(pid_t supervisor, int process, const SharedTime& kill_by, const std::string& mark) {
+void guard(pid_t daemon, pid_t supervisor, int process, const SharedTime& kill_by, const std::string& mark) {
   close_all_but(process, process);
   settle_signals();
   ::setsid();
   ::prctl(PR_SET_NAME, "ring-guard");
-  guard_supervisor(supervisor, process, kill_by, mark_of(mark, supervisor));
+  guard_supervisor(daemon, supervisor, process, kill_by, mark_of(mark, supervisor));
 }
 
 int supervise(int socket, int lock, const std::string& mark, const CgroupRoots& roots,
@@ -115,7 +115,6 @@ int supervise(int socket, int lock, const std::string& mark, const CgroupRoots& 
   if (roots != CgroupRoots{}) report("cgroups of attempts are for: " + cgroups.describe());
   SupervisorProcess process(socket, mark_of(mark, ::getpid()), open_files, cgroups, kill_by);
   const bool all_dead = process.run();
-  kill_by.set(MonoTime::max());
   if (!all_dead) report("an attempt outlived SIGKILL");
   if (!append(last_words, process.last_words()))
     report("cannot write " + last_words + ": " + std::strerror(errno) +
@@ -189,9 +188,10 @@ Result<Supervisor> Supervisor::spawn(const std::string& data_dir, const std::str
     return std::unexpected(forked.error());
   }
   const int process = open_process(pid);
+  const pid_t daemon = ::getpid();
   const pid_t guard_pid = ::fork();
   if (guard_pid == 0) {
-    guard(pid, process, *kill_by, mark.data());
+    guard(daemon, pid, process, *kill_by, mark.data());
     ::_exit(0);
   }
   Supervisor supervisor(pid, guard_pid, process, sockets[0], mark.data(), directory.string());

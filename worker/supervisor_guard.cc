@@ -1,5 +1,6 @@
 #include "worker/supervisor_guard.h"
 
+#include <algorithm>
 #include <new>
 
 #include <poll.h>
@@ -28,15 +29,20 @@ SharedTime::~SharedTime() {
   if (time_ != nullptr) ::munmap(time_, sizeof *time_);
 }
 
-void guard_supervisor(pid_t supervisor, int process, const SharedTime& kill_by, const std::string& mark) {
+void guard_supervisor(pid_t daemon, pid_t supervisor, int process, const SharedTime& kill_by,
+                      const std::string& mark) {
   if (process < 0) return;
   pollfd ended{process, POLLIN, 0};
+  MonoTime orphaned = MonoTime::max();
   while (::poll(&ended, 1, kLookMs) <= 0) {
-    if (read_mono_clock() - kGuardPatience < kill_by.get()) continue;
+    const MonoTime now = read_mono_clock();
+    const MonoTime due = kill_by.get();
+    if (due == kEverythingKilled) continue;
+    if (::getppid() != daemon) orphaned = std::min(orphaned, now);
+    if (now - kGuardPatience < due && now - kOrphanPatience < orphaned) continue;
     static constexpr char kWord[] =
-        "ringmaster supervisor: it did not end a lease in time (stopped? starved?) and is killed with all "
-        "its "
-        "attempts\n";
+        "ringmaster supervisor: it did not end a lease, or the attempts of a dead daemon, in time (stopped? "
+        "starved?) and is killed with all its attempts\n";
     [[maybe_unused]] const ssize_t told = ::write(STDERR_FILENO, kWord, sizeof kWord - 1);
     ::kill(supervisor, SIGKILL);
     ::poll(&ended, 1, -1);

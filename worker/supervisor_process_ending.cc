@@ -139,6 +139,7 @@ bool SupervisorProcess::kill_everything() {
       attempt->cause = said_goodbye_ ? FinishCause::killed : FinishCause::daemon_died;
     if (!attempt->group_gone) signal_group(*attempt, SIGKILL);
   }
+  kill_by_.set(kEverythingKilled);
   sigset_t child;
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);

@@ -59,6 +59,19 @@ TEST_F(SupervisorTest, AKilledDaemonLeavesNoOrphan) {
   for (const pid_t process : processes) EXPECT_FALSE(is_alive(process)) << process;
 }
 
+TEST_F(SupervisorTest, OneThatIsFrozenDiesWithItsDaemonAndSoDoItsAttempts) {
+  const pid_t daemon =
+      fork_daemon({shell("setsid sleep 1000 & echo $! > $P; echo $$ > $P; exec sleep 1000")});
+  const pid_t supervisor = pipe_.pid();
+  const pid_t stray = pipe_.pid();
+  const pid_t leader = pipe_.pid();
+  ASSERT_EQ(::kill(supervisor, SIGSTOP), 0);
+  kill_and_reap(daemon);
+  EXPECT_TRUE(ends(leader));
+  EXPECT_TRUE(ends(supervisor));
+  EXPECT_TRUE(ends(stray));
+}
+
 TEST_F(SupervisorTest, NothingStartsOnceItsDaemonIsGone) {
   constexpr int kOrders = 64;
   const std::string begun = directory_.path() + "/begun";
