@@ -44,11 +44,11 @@ struct Verdict {
   std::size_t accepted = 0, lost = 0, doubled = 0;
 };
 
-double percentile(std::vector<double> values, double p) {
+// The smallest value that so many of a hundred do not exceed.
+double percentile(std::vector<double> values, std::size_t percent) {
   if (values.empty()) return 0;
   std::ranges::sort(values);
-  const auto at = static_cast<std::size_t>(p * static_cast<double>(values.size()));
-  return values[std::min(values.size() - 1, at)];
+  return values[std::max<std::size_t>((values.size() * percent + 99) / 100, 1) - 1];
 }
 
 void wait(const std::string& what, const std::function<bool()>& holds) {
@@ -205,7 +205,7 @@ class FailoverBench {
   }
   static void tell(const std::string& what, const std::vector<double>& times, const std::string& beside) {
     std::printf("%-52s %10.0f ms p50  %.0f ms p99  %.0f ms max  (%zu times%s)\n", what.c_str(),
-                percentile(times, 0.5), percentile(times, 0.99), percentile(times, 1), times.size(),
+                percentile(times, 50), percentile(times, 99), percentile(times, 100), times.size(),
                 beside.c_str());
     std::fflush(stdout);
   }

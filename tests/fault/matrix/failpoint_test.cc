@@ -72,7 +72,7 @@ class Failpoints : public FaultTest {
   static std::int64_t tell(const std::string& what, std::vector<std::int64_t> times) {
     if (times.empty()) return 0;
     std::ranges::sort(times);
-    const std::int64_t p99 = times[times.size() * 99 / 100];
+    const std::int64_t p99 = times[(times.size() * 99 + 99) / 100 - 1];
     std::printf("%s at %zu places: p50 %ld ms, p99 %ld ms, max %ld ms\n", what.c_str(), times.size(),
                 static_cast<long>(times[times.size() / 2]), static_cast<long>(p99),
                 static_cast<long>(times.back()));
