@@ -4,7 +4,7 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/integration/daemons/cluster.h"
+#include "tests/servers/cluster.h"
 
 namespace ringmaster {
 namespace {

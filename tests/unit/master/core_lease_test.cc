@@ -89,8 +89,8 @@ TEST(SchedulerCoreLease, ADeadDaemonsSupervisorGetsItsTime) {
   h.take();
   EXPECT_THAT(h.last.retries, IsEmpty());
   const Duration waited = until_lost(h);
-  EXPECT_GE(waited, 900ms);
-  EXPECT_LE(waited, 1100ms);
+  EXPECT_GE(waited, CoreOptions{}.death_settle - 100ms);
+  EXPECT_LE(waited, CoreOptions{}.death_settle + 100ms);
 }
 
 TEST(SchedulerCoreLease, AWorkerThatComesBackInTimeKeepsItsAttempt) {

@@ -5,6 +5,7 @@
 namespace ringmaster {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 

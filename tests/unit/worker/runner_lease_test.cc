@@ -272,10 +272,11 @@ TEST_F(LeaseTest, AFrozenSupervisorWithoutLeasesIsLeftAlone) {
   start(token_in(1, 1), R"({"argv":["true"]})");
   ASSERT_EQ(world_.result_of(token_in(1, 1)).outcome, Outcome::succeeded);
   start(token_in(1, 2), shell("echo $$ > $P; exec sleep 1000"), OnWorkerLost::rerun);
+  await_starts(2);
   const pid_t leader = pipe_.pid();
-  sync();
   freeze_supervisor();
-  EXPECT_FALSE(ends(leader, kShort + kLeaseKillGrace + 2 * kGuardPatience));
+  EXPECT_FALSE(ends(
+      leader, std::chrono::ceil<std::chrono::milliseconds>(kShort + kLeaseKillGrace + 2 * kGuardPatience)));
   thaw_supervisor();
   expect_unharmed(token_in(1, 2));
 }
