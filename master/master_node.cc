@@ -124,9 +124,10 @@ void MasterNode::start(Links& links, std::function<void(Result<std::string>)> st
   store_.open(options_.self, guard([this, started = std::move(started)](Result<std::string> store_id) {
                 if (!store_id) return started(std::unexpected(store_id.error()));
                 store_id_ = *store_id;
-                store_.database_time(guard([this, started](Result<WallTime> time) {
+                const MonoTime asked = loop_.now();
+                store_.database_time(guard([this, started, asked](Result<WallTime> time) {
                   if (!time) return started(std::unexpected(time.error()));
-                  wall_offset_ = Duration{to_unix_micros(*time)} - loop_.now().time_since_epoch();
+                  clock_.learn(asked, loop_.now(), *time);
                   store_up_ = true;
                   refresh_time();
                   prove();
@@ -164,7 +165,7 @@ void MasterNode::on_fenced(const Error& error) {
 
 Now MasterNode::now() const {
   const MonoTime mono = loop_.now();
-  return {mono, WallTime{mono.time_since_epoch() + wall_offset_}};
+  return {mono, clock_.at(mono)};
 }
 
 void MasterNode::refresh_time() {
@@ -173,11 +174,8 @@ void MasterNode::refresh_time() {
     store_.database_time(guard([this, asked](Result<WallTime> time) {
       store_up_ = time.has_value();
       if (time) {
-        const MonoTime middle = asked + (loop_.now() - asked) / 2;
-        const Duration offset = Duration{to_unix_micros(*time)} - middle.time_since_epoch();
-        const Duration jump = std::chrono::abs(offset - wall_offset_);
+        const Duration jump = std::chrono::abs(clock_.learn(asked, loop_.now(), *time));
         if (jump > kClockJump) LOG(ERROR) << "PostgreSQL's clock jumped by " << format_duration(jump);
-        wall_offset_ = offset;
       }
       refresh_time();
     }));

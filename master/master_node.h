@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "master/accept_queue.h"
 #include "master/batch_queue.h"
+#include "master/cluster_clock.h"
 #include "master/namesake.h"
 #include "master/scheduler_core.h"
 #include "master/shard_keeper.h"
@@ -137,7 +138,7 @@ class MasterNode final : public LinkHandler, public ApiService {
   std::map<std::string, std::string> dialled_;  // workers, with the address
   std::map<std::string, std::string> dialled_masters_;
   std::multimap<TaskId, ApiResponder> controlling_;  // answered when it is committed
-  Duration wall_offset_{0};                          // cluster time - monotonic
+  ClusterClock clock_;
   bool store_up_ = false;
   bool proving_ = false, proof_wanted_ = false, holding_ = false;
   bool over_ = false;  // fenced or stopped

@@ -107,6 +107,15 @@ class PostgresServer {
   pid_t pid() const { return pid_; }
   void freeze() const { ::kill(pid_, SIGSTOP); }
   void thaw() const { ::kill(pid_, SIGCONT); }
+  // With all that it has started.
+  void freeze_all() const {
+    freeze();  // first, so that it starts no more
+    for (const pid_t child : children()) ::kill(child, SIGSTOP);
+  }
+  void thaw_all() const {
+    for (const pid_t child : children()) ::kill(child, SIGCONT);
+    thaw();
+  }
 
   std::string log() const {
     std::ifstream file(directory_ / "log");
@@ -114,6 +123,12 @@ class PostgresServer {
   }
 
  private:
+  std::vector<pid_t> children() const {
+    const std::string process = std::to_string(pid_);
+    std::ifstream file("/proc/" + process + "/task/" + process + "/children");
+    return {std::istream_iterator<pid_t>(file), {}};
+  }
+
   static const passwd* owner() { return ::geteuid() == 0 ? ::getpwnam("postgres") : nullptr; }
 
   static std::filesystem::path make_directory() {
