@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +32,7 @@ class FaultTest : public ::testing::Test {
     std::size_t registry_nodes = 1;
     std::vector<std::string> master_flags = {}, worker_flags = {"--slots", "32"};
     LoadOptions load = {};
+    std::map<std::string, Cluster::Environment> environments = {};  // of m1, w1, pg …
   };
 
   void SetUp() override;
@@ -41,6 +43,9 @@ class FaultTest : public ::testing::Test {
   void start(Shape shape);
   // The same without a load.
   void start_daemons(Shape shape);
+  // In steps of their own: its servers, its daemons, its load.
+  void start_servers(Shape shape);
+  void start_daemons();
   void start_load();
   Cluster& cluster() { return *cluster_; }
   BridgedNetwork& network() { return *network_; }
