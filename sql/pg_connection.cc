@@ -39,14 +39,15 @@ std::string PgConnection::error_text() const {
 
 // ---- connecting ----
 
-void PgConnection::connect(Connected connected, Lost lost) {
+void PgConnection::connect(std::size_t first_host, Connected connected, Lost lost) {
   connected_ = std::move(connected);
   lost_ = std::move(lost);
   state_ = State::connecting;
+  const std::vector<std::string> from_first_host = target_.values_from(first_host);
   std::vector<const char*> keywords, values;
   for (std::size_t i = 0; i < target_.keywords.size(); ++i) {
     keywords.push_back(target_.keywords[i].c_str());
-    values.push_back(target_.values[i].c_str());
+    values.push_back(from_first_host[i].c_str());
   }
   keywords.push_back(nullptr);
   values.push_back(nullptr);

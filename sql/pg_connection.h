@@ -48,9 +48,9 @@ class PgConnection : public std::enable_shared_from_this<PgConnection> {
   PgConnection(const PgConnection&) = delete;
   PgConnection& operator=(const PgConnection&) = delete;
 
-  // `connected` runs once. `lost` runs at most once and only after it had succeeded, after every statement
-  // that was under way has been answered `lost`.
-  void connect(Connected connected, Lost lost);
+  // Tries the hosts from `first_host` on. `connected` runs once. `lost` runs at most once and only after it
+  // had succeeded, after every statement that was under way has been answered `lost`.
+  void connect(std::size_t first_host, Connected connected, Lost lost);
   bool is_up() const { return state_ == State::up; }
   // Only while up; otherwise it is answered `lost` at once. `patient`: without a deadline.
   void send(const PgStatement& statement, const PgParams& params, Answer answer, bool patient = false);

@@ -1,7 +1,8 @@
 // PgPool: a master's connections, each behind its own fence row. A statement goes to the connection with the
 // least work. A lost connection is settled first (its fence row is deleted on another one, which waits for
 // the old statement or defeats it); only then are its writes answered `unknown_outcome`. Reconnects with
-// jittered back-off. One thread, the loop's; nothing is answered inside a call, or after close().
+// jittered back-off, beginning with another host each time. One thread, the loop's; nothing is answered
+// inside a call, or after close().
 #pragma once
 
 #include <cstdint>
@@ -58,6 +59,7 @@ class PgPool {
     int number = 0;  // of this connection, 0: none yet; never used again
     bool fence_begun = false, ready = false, tried = false;
     std::size_t load = 0;
+    std::size_t first_host = 0;  // grows with each connection that did not come up
     ReconnectBackoff backoff{std::chrono::milliseconds(50), std::chrono::seconds(2)};
     std::unique_ptr<Timer> timer;
   };

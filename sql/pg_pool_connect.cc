@@ -15,7 +15,10 @@ void PgPool::open(PgTarget target, MasterIdentity self, StoreCallback<std::strin
   self_ = std::move(self);
   opening_ = std::make_unique<Opening>();
   opening_->done = std::move(done);
-  for (auto& slot : slots_) slot->tried = false;
+  for (auto& slot : slots_) {
+    slot->tried = false;
+    slot->first_host = 0;
+  }
   connect(*slots_.front());  // the others follow when the master row is there
 }
 
@@ -24,6 +27,7 @@ void PgPool::connect(Slot& slot) {
   slot.load = 0;
   slot.connection = std::make_shared<PgConnection>(loop_, target_);
   slot.connection->connect(
+      slot.first_host,
       [this, &slot, alive = std::weak_ptr<int>(alive_)](Result<> connected) {
         if (alive.expired()) return;
         if (!connected) return drop(slot, connected.error());
@@ -96,7 +100,9 @@ void PgPool::register_master(Slot& slot) {
     opening_->registered = true;
     make_fence(slot);
     for (auto& other : slots_) {
-      if (other.get() != &slot) connect(*other);
+      if (other.get() == &slot) continue;
+      other->first_host = slot.first_host;
+      connect(*other);
     }
   });
 }
@@ -132,8 +138,11 @@ void PgPool::drop(Slot& slot, const Error& error) {
   slot.connection.reset();
   if (slot.fence_begun) unsettled_.try_emplace(slot.number);
   slot.fence_begun = false;
+  ++slot.first_host;
   if (opening_) {
     opening_->error = error;
+    const bool others_left = error.code == ErrorCode::unavailable && slot.first_host < target_.hosts();
+    if (!opening_->registered && others_left) return reconnect_later(slot);
     if (!opening_->registered) return finish_opening(std::unexpected(error));
   }
   const std::weak_ptr<int> alive = alive_;

@@ -19,6 +19,11 @@ const string kFence =
     " AND generation = $3::int8 FOR SHARE)";
 constexpr int kFirstFree = 4;
 
+// A record in the journal: with a synchronous standby the answer waits for it, and so for all that was
+// committed before it. A transaction that only took an id is answered at once: PostgreSQL waits for what
+// wrote.
+const string kWaitForStandby = "pg_logical_emit_message(true, 'ringmaster', '')";
+
 // Of the rows `t` that of the item `u`. A plain t.id = u.id may be joined from either side, and where the
 // planner takes `task` for empty, as after a vacuum of a burst that is over, it scans all of it for each
 // batch. This can only be looked up: there is no order to merge by, and no other index that it could use.
@@ -76,7 +81,9 @@ string accept_keyed_sql() {
 // Whose the keys are, and whether the fence still holds; see kFates.
 const string kKeyedFates =
     "SELECT EXISTS (SELECT FROM ringmaster.fence WHERE incarnation = $1::int8 AND connection = $2::int4"
-    " AND generation = $3::int8), k.task, k.payload, pg_current_xact_id()::text"
+    " AND generation = $3::int8), k.task, k.payload, (SELECT " +
+    kWaitForStandby +
+    ")::text"
     " FROM unnest($4::text[], $5::text[]) WITH ORDINALITY AS u(ns, key, ord)"
     " LEFT JOIN ringmaster.task_key k ON k.ns = ANY (ARRAY[u.ns]) AND k.key = ANY (ARRAY[u.key]) ORDER BY "
     "u.ord";
@@ -154,12 +161,13 @@ string keep_late_sql() {
 }
 
 // What a batch of writes met, as committed facts, and whether the fence still holds. A fence that held no
-// more stays so: hence `held` here says that it held before, too. The transaction id makes the answer wait
-// for a standby.
+// more stays so: hence `held` here says that it held before, too. The answer waits for a
+// standby.
 const string kFates =
     "SELECT EXISTS (SELECT FROM ringmaster.fence WHERE incarnation = $1::int8 AND connection = $2::int4"
-    " AND generation = $3::int8), x.*, one.xid FROM (SELECT pg_current_xact_id()::text AS xid) one LEFT JOIN "
-    "("
+    " AND generation = $3::int8), x.*, one.lsn FROM (SELECT " +
+    kWaitForStandby +
+    "::text AS lsn) one LEFT JOIN ("
     "SELECT id, false AS ended, attempt, coalesce(failures, 0), coalesce(crashes, 0), run_at, rank, epoch,"
     " worker_incarnation, state, started_at, cancel_requested_at IS NOT NULL"
     " FROM ringmaster.task WHERE id = ANY ($4::int8[])"
@@ -201,10 +209,10 @@ string both(const string& condition, std::string_view task_columns, std::string_
          " FROM ringmaster.task_history WHERE " + condition;
 }
 
-// A last row with id 0. It takes a transaction id: what was read as committed is on a standby when this is
-// answered, and a deposed primary cannot answer at all.
+// A last row with id 0. It writes: what was read as committed is on a standby when this is answered, and a
+// deposed primary cannot answer at all.
 string lookup_marker() {
-  string out = " UNION ALL SELECT pg_current_xact_id()::text::int8 * 0, ";
+  string out = " UNION ALL SELECT (" + kWaitForStandby + " - '0/0'::pg_lsn)::int8 * 0, ";
   const auto nulls = std::ranges::count(kRowColumns, ',') + std::ranges::count(kHistoryBriefColumns, ',') + 1;
   for (std::ptrdiff_t i = 0; i < nulls; ++i) out += i == 0 ? "NULL" : ", NULL";
   return out;
@@ -255,7 +263,8 @@ PgStatements make() {
       " ON CONFLICT DO NOTHING)"
       " SELECT store_id::text, cluster FROM claim"};
   s.make_fence = {"make_fence", "SELECT ringmaster.make_fence($1::int8, $2::int4)"};
-  s.settle = {"settle", "SELECT ringmaster.settle($1::int8, $2::int4)"};
+  // What it deletes may be gone already, by a statement of a lost connection that no standby has got.
+  s.settle = {"settle", "SELECT ringmaster.settle($1::int8, $2::int4), " + kWaitForStandby};
   s.resign = {"resign", "SELECT ringmaster.resign($1::int8, $2::int4, $3::int8)"};
   s.no_deadline = {"no_deadline", "SET statement_timeout = 0"};
   s.usual_deadline = {"usual_deadline", "RESET statement_timeout"};
@@ -281,7 +290,8 @@ PgStatements make() {
       " AND o.node_id = s.node_id AND o.incarnation <> s.incarnation AND o.state = 'living' ORDER BY 1"};
   s.take_over = {"take_over", "SELECT ringmaster.take_over($1::int8, $2::int4, $3::int8)"};
 
-  s.next_ids = {"next_ids", "SELECT nextval('ringmaster.task_seq')"};
+  // One value in 32 is journalled; ids that only a lost primary knew of would be given out again.
+  s.next_ids = {"next_ids", "SELECT nextval('ringmaster.task_seq'), " + kWaitForStandby};
   s.accept = {"accept", accept_sql(false)};
   s.accept_plain = {"accept_plain", accept_sql(true)};
   s.complete = {"complete", complete_sql(false)};
@@ -290,8 +300,8 @@ PgStatements make() {
   s.mark_running = {"mark_running", mark_sql()};
   s.control = {"control", control_sql()};
   s.keep_late = {"keep_late", keep_late_sql()};
-  // The lock and the transaction id make it a write: a standby or a deposed primary cannot answer it.
-  s.prove = {"prove", kFence + " SELECT pg_current_xact_id()::text FROM f"};
+  // The lock makes it a write: a standby or a deposed primary cannot answer it.
+  s.prove = {"prove", kFence + " SELECT 1 FROM f"};
   s.fates = {"fates", kFates};
   s.accept_keyed = {"accept_keyed", accept_keyed_sql()};
   s.keyed_fates = {"keyed_fates", kKeyedFates};

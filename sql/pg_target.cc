@@ -29,6 +29,19 @@ std::vector<std::string> split(const std::string& list) {
   return items;
 }
 
+bool lists_hosts(const std::string& keyword) {
+  return keyword == "host" || keyword == "hostaddr" || keyword == "port";
+}
+
+// A list of one holds for all hosts.
+std::string rotated(const std::string& list, std::size_t by) {
+  std::vector<std::string> items = split(list);
+  std::ranges::rotate(items, items.begin() + static_cast<std::ptrdiff_t>(by % items.size()));
+  std::string out;
+  for (const std::string& item : items) out += "," + item;
+  return out.substr(1);
+}
+
 // Every address that the name has: a server may listen on only one of them.
 Result<std::vector<std::string>> addresses_of(const std::string& host) {
   addrinfo hints{};
@@ -77,6 +90,22 @@ Result<> resolve(std::map<std::string, std::string>& settings) {
 }
 
 }  // namespace
+
+std::size_t PgTarget::hosts() const {
+  std::size_t most = 1;
+  for (std::size_t i = 0; i < keywords.size(); ++i) {
+    if (lists_hosts(keywords[i])) most = std::max(most, split(values[i]).size());
+  }
+  return most;
+}
+
+std::vector<std::string> PgTarget::values_from(std::size_t host) const {
+  std::vector<std::string> out = values;
+  for (std::size_t i = 0; i < keywords.size(); ++i) {
+    if (lists_hosts(keywords[i])) out[i] = rotated(values[i], host);
+  }
+  return out;
+}
 
 Result<PgTarget> PgTarget::make(const std::string& conninfo, Duration statement_deadline) {
   char* message = nullptr;

@@ -31,10 +31,18 @@ void FaultTest::start(Shape shape) {
 }
 
 void FaultTest::start_daemons(Shape shape) {
+  start_servers(std::move(shape));
+  start_daemons();
+}
+
+void FaultTest::start_servers(Shape shape) {
   shape_ = std::move(shape);
   for (const std::string& node : shape_.lines) network_->place_with_line(node);
-  cluster_ = std::make_unique<Cluster>(*network_, shape_.registry_nodes);
+  cluster_ = std::make_unique<Cluster>(*network_, shape_.registry_nodes, shape_.environments["pg"]);
   shape_.load.witness = cluster_->directory() / "witness";
+}
+
+void FaultTest::start_daemons() {
   for (int i = 1; i <= shape_.masters; ++i) start_master("m" + std::to_string(i));
   for (int i = 1; i <= shape_.workers; ++i) start_worker("w" + std::to_string(i));
   cluster_->wait_for(static_cast<std::size_t>(shape_.masters), static_cast<std::uint32_t>(shape_.workers));
@@ -52,10 +60,12 @@ void FaultTest::begin_load(std::unique_ptr<Client> client) {
 }
 
 ChildProcess& FaultTest::start_master(const std::string& id, Cluster::Environment environment) {
+  environment.merge(Cluster::Environment(shape_.environments[id]));
   return cluster_->start_master(id, shape_.master_flags, std::move(environment));
 }
 
 ChildProcess& FaultTest::start_worker(const std::string& id, Cluster::Environment environment) {
+  environment.merge(Cluster::Environment(shape_.environments[id]));
   return cluster_->start_worker(id, shape_.worker_flags, std::move(environment));
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,6 +33,7 @@ class FaultTest : public ::testing::Test {
     std::vector<std::string> master_flags = {}, worker_flags = {"--slots", "32"};
     std::vector<std::string> lines = {};  // nodes with a line of their own, which can be disturbed
     LoadOptions load = {};
+    std::map<std::string, Cluster::Environment> environments = {};  // of m1, w1, pg …
   };
 
   void SetUp() override;
@@ -42,6 +44,9 @@ class FaultTest : public ::testing::Test {
   void start(Shape shape);
   // The same without a load.
   void start_daemons(Shape shape);
+  // In steps of their own: its servers, its daemons, its load.
+  void start_servers(Shape shape);
+  void start_daemons();
   void start_load();
   // Another load, without waiting for progress.
   void begin_load(std::unique_ptr<Client> client);

@@ -42,7 +42,8 @@ Cluster::Cluster(Database database) : directory_(make_directory()), postgres_(&P
   migrate();
 }
 
-Cluster::Cluster(BridgedNetwork& network, std::size_t registry_nodes)
+Cluster::Cluster(BridgedNetwork& network, std::size_t registry_nodes,
+                 PostgresServer::Environment database_environment)
     : directory_(make_directory()), network_(&network), secret_("a secret of these tests") {
   std::vector<std::string> ensemble;
   for (std::size_t i = 1; i <= registry_nodes; ++i)
@@ -52,7 +53,7 @@ Cluster::Cluster(BridgedNetwork& network, std::size_t registry_nodes)
     registry_.push_back(std::make_unique<ZooKeeperServer>(place("zk" + std::to_string(i)), number, ensemble));
     registry_.back()->launch();
   }
-  own_postgres_ = std::make_unique<PostgresServer>(place("pg"));
+  own_postgres_ = std::make_unique<PostgresServer>(place("pg"), std::move(database_environment));
   postgres_ = own_postgres_.get();
   database_ = postgres_->make_database();
   conninfo_ = postgres_->conninfo(database_);
@@ -67,6 +68,23 @@ void Cluster::migrate() {
   ChildProcess migrate({kBin + "/ringmaster", "migrate", "--database", conninfo_},
                        {.output = directory_ / "migrate.log"});
   if (migrate.wait(std::chrono::seconds(30)) != 0) throw std::runtime_error("migrate: " + migrate.output());
+}
+
+PostgresServer& Cluster::add_standby() {
+  standby_ = std::make_unique<PostgresServer>(place("pg2"), *postgres_);
+  conninfo_ = postgres_->conninfo_with(*standby_, database_);
+  postgres_->query("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'standby'");
+  postgres_->query("postgres", "SELECT pg_reload_conf()");
+  const bool follows = eventually(
+      [&] { return query("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == "1"; },
+      std::chrono::seconds(20));
+  if (!follows) throw std::runtime_error("the standby does not follow:\n" + standby_->log());
+  return *standby_;
+}
+
+void Cluster::promote_standby() {
+  standby_->promote();
+  postgres_ = standby_.get();
 }
 
 std::string Cluster::zookeeper() const {

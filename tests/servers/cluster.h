@@ -28,7 +28,8 @@ class Cluster {
   explicit Cluster(Database database = Database::by_tcp);
   // Each daemon and server at a place named after it: `pg`, and `zk1` … `zk<registry_nodes>`. The network
   // outlives the cluster.
-  Cluster(BridgedNetwork& network, std::size_t registry_nodes);
+  Cluster(BridgedNetwork& network, std::size_t registry_nodes,
+          PostgresServer::Environment database_environment = {});
   ~Cluster();
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
@@ -59,9 +60,16 @@ class Cluster {
 
   std::string query(const std::string& sql);  // one value, as text
   std::string port_of(const std::string& master) const;
+  std::string address_of(const std::string& master) const { return addresses_.at(master); }
+  const std::string& secret() const { return secret_; }
   std::string conninfo() const { return conninfo_; }
   void set_conninfo(std::string conninfo) { conninfo_ = std::move(conninfo); }  // of daemons started later
   PostgresServer& postgres() { return *postgres_; }
+  // A synchronous standby, at the place `pg2`: from now on nothing is committed that it has not got. Daemons
+  // started later know both.
+  PostgresServer& add_standby();
+  // From now on it is the primary that query() asks.
+  void promote_standby();
   std::string zookeeper() const;  // all hosts
   ZooKeeperServer& zookeeper_server(std::size_t number = 1) { return *registry_.at(number - 1); }
   const std::filesystem::path& directory() const { return directory_; }
@@ -79,7 +87,7 @@ class Cluster {
 
   std::filesystem::path directory_;
   BridgedNetwork* network_ = nullptr;
-  std::unique_ptr<PostgresServer> own_postgres_;
+  std::unique_ptr<PostgresServer> own_postgres_, standby_;
   PostgresServer* postgres_ = nullptr;
   std::string database_;
   std::string conninfo_;

@@ -1,13 +1,14 @@
 // PostgresServer: a real PostgreSQL 15 of its own for a test program: free loopback port and a Unix socket,
-// fsync on, temporary directory. Started and ready after construction (throws otherwise); stopped, with its
-// directory, at the end, or by the kernel should the test die first. Each test makes databases of its own.
-// One thread.
+// fsync on, temporary directory; or a hot standby of another one. Started and ready after construction
+// (throws otherwise); stopped, with its directory, at the end, or by the kernel should the test die first.
+// Each test makes databases of its own. One thread.
 #pragma once
 
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -37,11 +38,23 @@ class PostgresServer {
     return server;
   }
 
-  explicit PostgresServer(Place place = {})
-      : place_(std::move(place)), directory_(make_directory()), port_(free_port()) {
+  using Environment = std::map<std::string, std::string>;  // added to ours
+
+  explicit PostgresServer(Place place = {}, Environment environment = {})
+      : place_(std::move(place)),
+        environment_(std::move(environment)),
+        directory_(make_directory()),
+        port_(free_port()) {
     run({"initdb", "-D", data(), "-U", "ringmaster", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8"});
     if (!place_.on_loopback())
       std::ofstream(data() + "/pg_hba.conf", std::ios::app) << "host all,replication all samenet trust\n";
+    start();
+  }
+  // A hot standby of a running server, which knows it by the name `standby`.
+  PostgresServer(Place place, const PostgresServer& primary)
+      : place_(std::move(place)), directory_(make_directory()), port_(free_port()) {
+    run({"pg_basebackup", "-D", data(), "-d", primary.conninfo("postgres") + " application_name=standby",
+         "--write-recovery-conf", "--checkpoint=fast", "--no-sync"});
     start();
   }
   ~PostgresServer() {
@@ -55,6 +68,11 @@ class PostgresServer {
   std::string conninfo(const std::string& database) const {
     return "host=" + place_.address + " port=" + std::to_string(port_) +
            " user=ringmaster dbname=" + database;
+  }
+  // Whichever of the two is the primary.
+  std::string conninfo_with(const PostgresServer& other, const std::string& database) const {
+    return "host=" + place_.address + "," + other.place_.address + " port=" + std::to_string(port_) + "," +
+           std::to_string(other.port_) + " user=ringmaster dbname=" + database;
   }
   std::string socket_conninfo(const std::string& database) const {
     return "host=" + directory_.string() + " port=" + std::to_string(port_) +
@@ -104,12 +122,23 @@ class PostgresServer {
       ::poll(nullptr, 0, 20);
     }
   }
-  // SIGINT: fast; SIGQUIT: as in a crash. Returns when the process is gone.
+  // SIGINT: fast; SIGQUIT: as in a crash; the postmaster ends the others. Returns when it is gone.
   void stop(int signal_number = SIGINT) {
     if (pid_ == 0) return;
     ::kill(pid_, signal_number);
     ::waitpid(pid_, nullptr, 0);
     pid_ = 0;
+  }
+
+  // As a loss of power: SIGKILL of all its processes. Returns when they are gone.
+  void kill() {
+    ::kill(pid_, SIGSTOP);  // it starts no other meanwhile
+    const std::vector<pid_t> others = children();
+    for (const pid_t child : others) ::kill(child, SIGKILL);
+    stop(SIGKILL);
+    for (const pid_t child : others) {
+      while (lives(child)) ::poll(nullptr, 0, 5);
+    }
   }
 
   pid_t pid() const { return pid_; }
@@ -124,6 +153,11 @@ class PostgresServer {
   void thaw_all() const {
     for (const pid_t child : children()) ::kill(child, SIGCONT);
     thaw();
+  }
+
+  // Of a standby: it is a primary when this returns.
+  void promote() const {
+    if (query("postgres", "SELECT pg_promote()") != "t") throw std::runtime_error("not promoted:\n" + log());
   }
 
   std::string log() const {
@@ -164,14 +198,25 @@ class PostgresServer {
   std::string data() const { return (directory_ / "data").string(); }
 
   void run(std::vector<std::string> arguments) {
+    const std::string program = arguments.front();
     int status = 0;
     ::waitpid(spawn(std::move(arguments)), &status, 0);
-    if (status != 0) throw std::runtime_error("initdb failed:\n" + log());
+    if (status != 0) throw std::runtime_error(program + " failed:\n" + log());
+  }
+
+  static bool lives(pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string number, name, state;
+    return (file >> number >> name >> state) && state != "Z" && state != "X";
   }
 
   // PostgreSQL refuses to run as root: then it runs as the user postgres.
   pid_t spawn(std::vector<std::string> arguments) {
     arguments.front() = "/usr/lib/postgresql/15/bin/" + arguments.front();
+    // Not of setpriv: a library that it loads would be root's.
+    std::vector<std::string> with_environment = {"/usr/bin/env"};
+    for (const auto& [name, value] : environment_) with_environment.push_back(name + "=" + value);
+    arguments.insert(arguments.begin(), with_environment.begin(), with_environment.end());
     if (owner() != nullptr) {
       const std::vector<std::string> as_user = {"/usr/bin/setpriv", "--reuid=postgres", "--regid=postgres",
                                                 "--init-groups",    "--pdeathsig=QUIT", "--"};
@@ -196,6 +241,7 @@ class PostgresServer {
   }
 
   Place place_;
+  Environment environment_;
   std::filesystem::path directory_;
   int port_;
   int databases_ = 0;

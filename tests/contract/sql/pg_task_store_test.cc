@@ -3,6 +3,7 @@
 #include <future>
 #include <thread>
 
+#include <boost/asio/ip/tcp.hpp>
 #include <gmock/gmock.h>
 
 #include "sql/pg_columns.h"
@@ -234,6 +235,23 @@ TEST_F(PgTaskStoreTest, OpenFailsWhereThereIsNoServer) {
 }
 
 // ---- migrations and partitions ----
+
+// A host that takes connections and answers nothing, as one that is gone without a word.
+TEST_F(PgTaskStoreTest, AHostThatIsSilentIsLeftForTheNext) {
+  boost::asio::ip::tcp::acceptor silent(world_.loop().context(),
+                                        {boost::asio::ip::address_v4::loopback(), 0});
+  const std::string conninfo = world_.conninfo();
+  const auto port = conninfo.find("port=") + 5;
+  const std::string rest = conninfo.substr(conninfo.find(' ', port));
+  const std::string ports = std::to_string(silent.local_endpoint().port()) + "," +
+                            conninfo.substr(port, conninfo.find(' ', port) - port);
+  PgStoreOptions options{.conninfo = "host=127.0.0.1,127.0.0.1 port=" + ports + rest, .connections = 2};
+  auto store = std::make_unique<PgTaskStore>(world_.loop(), std::move(options));
+  Master master(world_, std::move(store), ++incarnation_);
+  const auto opened = master.open();
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_TRUE(master.accept({make_row(256 * incarnation_)}));
+}
 
 TEST_F(PgTaskStoreTest, MigratingAgainChangesNothing) {
   const std::string store_id = query("SELECT store_id FROM ringmaster.meta");

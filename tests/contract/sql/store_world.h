@@ -58,7 +58,8 @@ class MemoryWorld final : public StoreWorld {
 
 class PgWorld final : public StoreWorld {
  public:
-  PgWorld() : server_(PostgresServer::shared()), database_(server_.make_database()) {
+  explicit PgWorld(PostgresServer& server = PostgresServer::shared())
+      : server_(server), database_(server_.make_database()) {
     const auto migrated = migrate(conninfo());
     if (!migrated) throw std::runtime_error(migrated.error().message);
   }

@@ -33,6 +33,30 @@ TEST(PgTarget, SocketsAndAddressesStayAsTheyAre) {
             "127.0.0.3");
 }
 
+TEST(PgTarget, HostsAreTriedFromAnyOfThemOn) {
+  const auto target = *PgTarget::make("host=127.0.0.1,/run/x,127.0.0.3 port=1,2,3", std::chrono::seconds(3));
+  ASSERT_EQ(target.hosts(), 3U);
+  const auto from = [&](std::size_t host, std::string_view keyword) {
+    PgTarget copy = target;
+    copy.values = target.values_from(host);
+    return value_of(copy, keyword);
+  };
+  EXPECT_EQ(from(0, "host"), "127.0.0.1,/run/x,127.0.0.3");
+  EXPECT_EQ(from(1, "host"), "/run/x,127.0.0.3,127.0.0.1");
+  EXPECT_EQ(from(1, "hostaddr"), ",127.0.0.3,127.0.0.1");
+  EXPECT_EQ(from(5, "port"), "3,1,2");
+  EXPECT_EQ(from(5, "target_session_attrs"), "primary");
+}
+
+TEST(PgTarget, OnePortHoldsForAllHosts) {
+  const auto target = *PgTarget::make("host=/run/x,/run/y port=7", std::chrono::seconds(3));
+  EXPECT_EQ(target.hosts(), 2U);
+  PgTarget copy = target;
+  copy.values = target.values_from(1);
+  EXPECT_EQ(value_of(copy, "host"), "/run/y,/run/x");
+  EXPECT_EQ(value_of(copy, "port"), "7");
+}
+
 TEST(PgTarget, TheUsersSettingsGoFirst) {
   const auto target =
       PgTarget::make("host=/x keepalives_idle=77 options='-c work_mem=5MB'", std::chrono::seconds(3));
