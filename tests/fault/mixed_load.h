@@ -25,8 +25,8 @@ struct LoadOptions {
   int noops = 20;       // of each batch; they leave nothing but their result
   int processes = 4;    // of each batch; each writes to the witness file
   std::chrono::milliseconds every{50};
-  // A process runs for a time of this list, in turn; a noop for an eighth of it. Three workers of 32 slots are
-  // a third busy then: what one of them leaves finds room.
+  // A process runs for a time of this list, in turn; a noop for an eighth of it. Three workers of 32 slots
+  // are a third busy then: what one of them leaves finds room.
   std::vector<std::chrono::milliseconds> lengths = {
       std::chrono::milliseconds(0), std::chrono::milliseconds(20), std::chrono::milliseconds(200),
       std::chrono::milliseconds(800)};
