@@ -34,10 +34,10 @@ constexpr const char* kBeside = "; limit p99 1000 ms; DolphinScheduler, publishe
 constexpr Duration kLead = milliseconds(400);      // from submission until tasks are due
 constexpr Duration kBeforeDue = milliseconds(20);  // a master dies so long before them
 constexpr std::size_t kTasksPerShard = 2;
-constexpr std::uint32_t kEnoughRunning = 8;
+constexpr std::uint32_t kEnoughRunning = 6;
 
 struct Options {
-  int kills = 100, slots = 64, noops = 12, processes = 2;
+  int kills = 100, slots = 64, noops = 60, processes = 2;
 };
 
 struct Verdict {
