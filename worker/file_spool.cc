@@ -108,6 +108,7 @@ Result<> FileSpool::write_record(std::string_view bytes, std::size_t live) {
 
 Result<> FileSpool::append(const std::vector<ResultReport>& results) {
   if (results.empty()) return {};
+  if (untold_) return std::unexpected(*std::exchange(untold_, std::nullopt));
   if (auto rotated = rotate_if_due(); !rotated) return rotated;
   buffer_.clear();
   for (const ResultReport& report : results) spool::append(buffer_, report);
@@ -199,6 +200,7 @@ Result<> FileSpool::rotate() {
   const auto before = std::pair{std::exchange(active_, std::make_shared<SpoolFile>(fd, path)),
                                 std::exchange(active_bytes_, 0)};
   const bool was_bad = std::exchange(active_bad_, false);
+  const bool was_synced = std::exchange(active_synced_, false);
   std::string head(spool::kSegmentMagic);
   if (!store_id_.empty()) spool::append(head, spool::StoreId{store_id_});
   spool::Epochs epochs;
@@ -208,7 +210,13 @@ Result<> FileSpool::rotate() {
     ::unlink(path.c_str());
     std::tie(active_, active_bytes_) = before;
     active_bad_ = was_bad;
+    active_synced_ = was_synced;
     return written;
+  }
+  // A disk that fails for long does not collect heads that nobody can trust.
+  if (was_bad && !was_synced && live_.rbegin()->second == 0) {
+    ::unlink(before.first->path().c_str());
+    live_.erase(std::prev(live_.end()));
   }
   live_[number] = 0;
   mark_dirty(directory_);
@@ -255,6 +263,14 @@ void FileSpool::delete_finished() {
 // ---- syncing ------------------------------------------------------------------------------------
 
 void FileSpool::sync(Synced done) {
+  if (active_bad_) {
+    if (auto rotated = rotate_if_due(); !rotated) {
+      return loop_.post([done = std::move(done), rotated = std::move(rotated),
+                         alive = std::weak_ptr<int>(alive_)]() mutable {
+        if (!alive.expired()) done(std::move(rotated));
+      });
+    }
+  }
   waiters_.push_back({appended_, std::move(done)});
   begin_sync();
 }
@@ -300,7 +316,7 @@ void FileSpool::on_synced(Sequence upto, std::uint64_t offset, SegmentNumber seg
   // After a failure the kernel may have dropped the dirty pages: a later fsync that succeeds would prove
   // nothing.
   if (!result) {
-    LOG(ERROR) << "spool: " << result.error().message << "; a new segment begins";
+    LOG_EVERY_T(ERROR, 60) << "spool: " << result.error().message << "; a new segment begins";
     active_bad_ = true;
     upto = appended_;
     delete_after_ = appended_ + 1;  // the next segment's head
@@ -308,6 +324,7 @@ void FileSpool::on_synced(Sequence upto, std::uint64_t offset, SegmentNumber seg
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(upto - settled_));
   settled_ = upto;
   if (result) {
+    active_synced_ |= segment == live_.rbegin()->first;
     std::string mark;
     spool::append(mark, spool::SyncMark{segment, offset});
     if (auto written = write(mark); !written) LOG(WARNING) << "spool: " << written.error().message;
@@ -318,6 +335,7 @@ void FileSpool::on_synced(Sequence upto, std::uint64_t offset, SegmentNumber seg
     done.push_back(std::move(waiters_.front().done));
     waiters_.pop_front();
   }
+  if (!result && done.empty()) untold_ = result.error();
   if (std::exchange(sync_again_, false) && result) begin_sync();
   arm_timer();
   const std::weak_ptr<int> alive = alive_;  // a waiter may destroy this spool

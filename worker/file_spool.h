@@ -3,10 +3,10 @@
 // Guarantees: one write(2) for each append(), so a killed daemon loses nothing of it; an fsync on a private
 // thread at once for sync(), and within `sync_within` of the oldest result that is neither synced nor
 // forgotten, so that a steady flow of acknowledged results costs none. After a failed write the segment is
-// cut back to its last good record; after a failed fsync it is never trusted again: a new one begins, and
-// sync() fails. A segment is deleted once its results and those of all older segments are forgotten (a forget
-// record must not go before the result that it is about); the few survivors of a long queue of segments are
-// copied to the newest.
+// cut back to its last good record; after a failed fsync it is never trusted again: sync() fails, or the next
+// append() if nobody waited for it, and the next sync() is one of a new segment. A segment is deleted once
+// its results and those of all older segments are forgotten (a forget record must not go before the result
+// that it is about); the few survivors of a long queue of segments are copied to the newest.
 //
 // Memory: some 100 bytes for each unforgotten result. One daemon a directory (flock). The loop's thread only;
 // the loop outlives the spool.
@@ -17,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -102,6 +103,8 @@ class FileSpool final : public Spool {
   std::shared_ptr<SpoolFile> active_;
   std::uint64_t active_bytes_ = 0;
   bool active_bad_ = false;
+  bool active_synced_ = false;   // it has been, once at least
+  std::optional<Error> untold_;  // of a failed fsync that nobody waited for
 
   Sequence appended_ = 0;
   Sequence settled_ = 0;  // up to here nothing needs a sync: done, or all forgotten

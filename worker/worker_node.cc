@@ -265,28 +265,36 @@ void WorkerNode::journal() {
     }
     RINGMASTER_FAILPOINT("spool.appended");
   }
-  if (!spool_error_.empty()) {
-    LOG(INFO) << "spool: works again";
-    spool_error_.clear();
-    ledger_.set_accepting(true);
-  }
   sync_results();
+}
+
+void WorkerNode::journal_mended() {
+  LOG(INFO) << "spool: works again";
+  spool_error_.clear();
+  ledger_.set_accepting(true);
 }
 
 void WorkerNode::journal_failed(const Error& error) {
   if (spool_error_.empty()) LOG(ERROR) << "spool: " << error.message << "; no new work until this is mended";
   spool_error_ = error.message;
+  ++spool_failures_;
   ledger_.set_accepting(false);
   schedule_flush();
 }
 
 void WorkerNode::sync_results() {
   const std::uint64_t number = ledger_.begin_sync();
-  if (number == 0) return;
-  spool_.sync(guarded([this, number](const Result<>& synced) {
+  // That it takes what is written shows nothing: it works again once it has kept something since it failed.
+  const bool broken = !spool_error_.empty();
+  if (number == 0 && !broken) return;
+  spool_.sync(guarded([this, number, broken, failures = spool_failures_](const Result<>& synced) {
     if (synced) RINGMASTER_FAILPOINT("spool.synced");
     ledger_.synced(number, synced.has_value());
-    if (!synced) journal_failed(synced.error());
+    if (!synced) {
+      journal_failed(synced.error());
+    } else if (broken && failures == spool_failures_) {
+      journal_mended();
+    }
     schedule_flush();
   }));
 }

@@ -103,6 +103,7 @@ class WorkerNode final : public LinkHandler, public RunnerHandler {
   void flush();
   void journal();
   void journal_failed(const Error& error);
+  void journal_mended();
   void sync_results();
   void start_attempts();
   void extend_leases();
@@ -126,6 +127,7 @@ class WorkerNode final : public LinkHandler, public RunnerHandler {
   std::map<LinkId, std::string> masters_;  // links that are up
   bool flush_scheduled_ = false;
   std::string spool_error_;  // empty: the journal works
+  std::uint64_t spool_failures_ = 0;
   bool draining_ = false;
   bool leaving_ = false;
   Callback drained_;

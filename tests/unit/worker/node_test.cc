@@ -173,7 +173,31 @@ TEST_F(WorkerNodes, ABrokenJournalStopsNewWorkAndReportsOnceItIsMended) {
   spool_.broken = false;
   loop_.advance(seconds(1));
   EXPECT_THAT(links_.items<ResultBatch>(kA), SizeIs(1));
+  ASSERT_THAT(spool_.syncs, SizeIs(1));
+  spool_.syncs[0]({});
+  loop_.run_ready();
   EXPECT_EQ(limit(kA), 4u);
+}
+
+TEST_F(WorkerNodes, AJournalThatTakesEverythingAndKeepsNothingStaysClosed) {
+  begin_with_owner();
+  say(kA, LeaseGrant{loop_.now(), {kShard}});
+  say(kA, DispatchBatch{kLife, {work(token(1, kShard), OnWorkerLost::fail)}});
+  runner_.finish(token(1, kShard));
+  loop_.run_ready();
+  for (std::size_t i = 0; i < 3; ++i) {
+    ASSERT_THAT(spool_.syncs, SizeIs(i + 1));
+    spool_.syncs[i](fail(ErrorCode::unavailable, "input/output error"));
+    loop_.run_ready();
+    EXPECT_EQ(limit(kA), 0u);
+    loop_.advance(seconds(1));
+    EXPECT_EQ(limit(kA), 0u);
+    EXPECT_THAT(links_.items<ResultBatch>(kA), IsEmpty());
+  }
+  spool_.syncs[3]({});
+  loop_.run_ready();
+  EXPECT_EQ(limit(kA), 4u);
+  EXPECT_THAT(links_.items<ResultBatch>(kA), SizeIs(1));
 }
 
 TEST_F(WorkerNodes, AResultOfATaskThatMustNotRerunWaitsForTheSync) {

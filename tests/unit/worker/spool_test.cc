@@ -339,6 +339,28 @@ TEST_F(FileSpools, AFailedFsyncFailsTheSyncAndItsSegmentIsNotTrustedAgain) {
   EXPECT_THAT(held(), ElementsAre(token(1, 1)));
 }
 
+TEST_F(FileSpools, AFailedFsyncThatNobodyWaitedForFailsTheNextAppend) {
+  open();
+  fsync_fails_ = true;
+  ASSERT_TRUE(spool_->append({report(1)}));
+  bool told = false;
+  EXPECT_TRUE(run_until([&] { return told = told || !spool_->append({report(2)}); }));
+  EXPECT_TRUE(spool_->append({report(3)})) << "told once";
+}
+
+TEST_F(FileSpools, EachSyncAfterAFailedOneIsOfANewSegmentAndTheFailedAreNotCollected) {
+  open();
+  ASSERT_TRUE(spool_->append({report(1)}));
+  fsync_fails_ = true;
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(sync()) << "nothing is left to sync, and nothing is kept";
+  EXPECT_THAT(segments(), SizeIs(2));
+  fsync_fails_ = false;
+  EXPECT_TRUE(sync());
+  EXPECT_THAT(segments(), SizeIs(2)) << "the first one has a result";
+  open();
+  EXPECT_THAT(held(), ElementsAre(token(1, 1)));
+}
+
 TEST_F(FileSpools, ASegmentOutlivesItsResultsUntilASuccessorsHeadIsSynced) {
   options_.segment_bytes = 2000;
   open();
