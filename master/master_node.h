@@ -35,6 +35,7 @@ struct MasterOptions {
   Duration dead_after = std::chrono::seconds(1);
   Duration audit_interval{0};  // between two audits, if this master is the one that makes them; 0: none
   std::size_t batch = 1'000;   // transitions in one statement
+  bool gives_way = true;       // to masters that can write when this one cannot; safe without
 };
 
 class MasterNode final : public LinkHandler, public ApiService {

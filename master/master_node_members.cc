@@ -183,7 +183,7 @@ void MasterNode::talk_to_peers() {
   const MonoTime now = loop_.now();
   const MonoTime proved_at = core_.proved_at().value_or(began_);
   const std::size_t others = live_masters_.size() - live_masters_.count(options_.self.node_id);
-  if (const auto why = peers_.gives_way(proved_at, others, now))
+  if (const auto why = peers_.gives_way(proved_at, others, now); why && options_.gives_way)
     return on_fenced({ErrorCode::unavailable, *why, {}});
   PeerStatus status{.writes = core_.proved_at() && now - proved_at <= kPeerFresh,
                     .missed = core_.missed_workers(),

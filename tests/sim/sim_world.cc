@@ -66,7 +66,8 @@ SimMaster::SimMaster(SimWorld& w, const std::string& id, Incarnation incarnation
                          .self = {id, incarnation, id, id, "sim"},
                          .core = {.lease = kSimLease, .lane_window = 20, .page_size = 8},
                          .dead_after = std::chrono::seconds(2),
-                         .batch = 16},
+                         .batch = 16,
+                         .gives_way = w.masters_give_way},
            [this, id](const Error& error) {
              world.tell(id + " is fenced: " + error.message);
              world.loop.post([&w2 = world, id] {

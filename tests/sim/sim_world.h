@@ -148,6 +148,9 @@ class SimWorld {
   double last_words_share = 0;    // of attempts that die with their daemon, are told of to its next life
   int clock_spread_permille = 0;  // the clocks of nodes that start run so much faster or slower, at most
   const PlantedBug bug;
+  // A master that is cut off ends itself by default. Whoever is to show what others do about one that does
+  // not switches that off, before it starts.
+  bool masters_give_way = bug == PlantedBug::none;
 
  private:
   friend class BentHandler;

@@ -168,10 +168,12 @@ TEST_F(PgFence, AProofThatWaitedForATakeOverIsNone) {
 }
 
 // So that it waits for a synchronous standby, as every write does.
-TEST_F(PgFence, AProofTakesATransactionId) {
-  const PgRows proof = RawSession(world_).run(pg_statements().prove.sql, stamp_.params());
-  ASSERT_EQ(proof.size(), 1);
-  EXPECT_EQ(world_.query("SELECT pg_xact_status('" + std::string(proof.text(0, 0)) + "')"), "committed");
+TEST_F(PgFence, AProofWritesIntoItsFenceRow) {
+  const std::string locked_by =
+      "SELECT xmax FROM ringmaster.fence WHERE connection = " + std::to_string(stamp_.connection);
+  const std::string before = world_.query(locked_by);
+  ASSERT_EQ(RawSession(world_).run(pg_statements().prove.sql, stamp_.params()).size(), 1);
+  EXPECT_NE(world_.query(locked_by), before);
 }
 
 // Both waited for the row that a cancel was changing, and look at it again.

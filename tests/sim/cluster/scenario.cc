@@ -32,6 +32,7 @@ std::string key_of(const std::string& worker) {
 
 Story::Story(PlantedBug bug) : world(seed(), bug, traced()) {
   world.witness.allow_reruns();
+  world.masters_give_way = false;
 }
 
 bool Story::ready() const {
