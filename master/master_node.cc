@@ -318,7 +318,7 @@ void MasterNode::perform(ReadRequest request) {
                 }));
   } else if (const auto* due = std::get_if<DueRead>(&request)) {
     store_.page_due(
-        due->after, due->until, core_.shards().owned(), due->limit,
+        due->groups, due->after, due->until, core_.shards().owned(), due->limit,
         answer.operator()<std::vector<TaskRow>>(request, [this, asked = *due](std::vector<TaskRow> rows) {
           core_.on_due(asked, std::move(rows), now());
         }));

@@ -66,6 +66,7 @@ struct PageRead {
   ReadStamp begun = 0;
 };
 struct DueRead {
+  std::vector<std::string> groups;
   WallTime after, until;
   int limit = 0;
   ReadStamp begun = 0;
@@ -419,6 +420,7 @@ class SchedulerCore {
 
   std::map<TaskId, TaskId> accepting_;  // first to last id
   std::map<TaskId, Inquiry> inquiries_;
+  std::set<std::string> groups_seen_;  // each that may have rows in the store
   bool want_groups_ = false, groups_reading_ = false, due_reading_ = false;
   int pages_reading_ = 0, lookups_reading_ = 0;
   MonoTime reads_paused_until_{};  // after a failed one

@@ -27,6 +27,7 @@ void SchedulerCore::on_accepted(std::vector<TaskRow> rows, Now now) {
 }
 
 void SchedulerCore::admit(TaskRow row, Now now) {
+  groups_seen_.insert(row.task.group);
   if (row.run_at > horizon_ && row.run_at > now.wall) return;  // the sweep will find it
   const TaskId id = row.id;
   auto [it, inserted] = tasks_.try_emplace(id);

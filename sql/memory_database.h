@@ -70,8 +70,8 @@ class MemoryDatabase {
   std::vector<std::string> groups() const;
   TaskStore::Page page(const std::string& group, std::optional<PageKey> after, WallTime due_before,
                        const std::vector<bool>& owned, int limit) const;
-  std::vector<TaskRow> page_due(WallTime after, WallTime until, const std::vector<bool>& owned,
-                                int limit) const;
+  std::vector<TaskRow> page_due(const std::vector<std::string>& groups, WallTime after, WallTime until,
+                                const std::vector<bool>& owned, int limit) const;
   std::vector<Lookup> lookup(const std::vector<TaskId>& ids) const;
   Result<TaskView> get(TaskId id) const;
   ListReply list(const ListRequest& request) const;

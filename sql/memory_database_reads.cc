@@ -51,13 +51,15 @@ TaskStore::Page MemoryDatabase::page(const std::string& group, std::optional<Pag
   return page;
 }
 
-std::vector<TaskRow> MemoryDatabase::page_due(WallTime after, WallTime until, const std::vector<bool>& owned,
+std::vector<TaskRow> MemoryDatabase::page_due(const std::vector<std::string>& groups, WallTime after,
+                                              WallTime until, const std::vector<bool>& owned,
                                               int limit) const {
   std::vector<TaskRow> rows;
   for (const auto& [id, task] : tasks_) {
     if (rows.size() == static_cast<std::size_t>(limit)) break;
     const TaskRow& row = task.row;
     if (!owned[id.shard()] || row.rank == kQuarantineRank) continue;
+    if (std::ranges::find(groups, row.task.group) == groups.end()) continue;
     if (row.run_at > after && row.run_at <= until) rows.push_back(row);
   }
   return rows;

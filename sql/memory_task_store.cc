@@ -111,9 +111,9 @@ void MemoryTaskStore::page(std::string group, std::optional<PageKey> after, Wall
   answer_read(std::move(done), [&] { return database_.page(group, after, due_before, owned, limit); });
 }
 
-void MemoryTaskStore::page_due(WallTime after, WallTime until, std::vector<bool> owned, int limit,
-                               StoreCallback<std::vector<TaskRow>> done) {
-  answer_read(std::move(done), [&] { return database_.page_due(after, until, owned, limit); });
+void MemoryTaskStore::page_due(std::vector<std::string> groups, WallTime after, WallTime until,
+                               std::vector<bool> owned, int limit, StoreCallback<std::vector<TaskRow>> done) {
+  answer_read(std::move(done), [&] { return database_.page_due(groups, after, until, owned, limit); });
 }
 
 void MemoryTaskStore::lookup(std::vector<TaskId> ids, StoreCallback<std::vector<Lookup>> done) {

@@ -177,11 +177,12 @@ const string kFates =
 // What task_lane covers; who does not say so cannot use it.
 const string kInALane = "t.rank < " + std::to_string(kQuarantineRank);
 
-// A loose index scan: one probe of the lane index for each group.
+// A loose index scan: one probe of the lane index for each group. From behind: at a lane's head lie the rows
+// of ended tasks, for as long as a transaction that somebody forgot keeps them, at its tail those that wait.
 const string kGroups = "WITH RECURSIVE g(grp) AS ((SELECT t.grp FROM ringmaster.task t WHERE " + kInALane +
-                       " ORDER BY t.grp LIMIT 1) UNION ALL SELECT (SELECT t.grp FROM ringmaster.task t WHERE "
-                       "t.grp > g.grp AND " +
-                       kInALane + " ORDER BY t.grp LIMIT 1) FROM g WHERE g.grp IS NOT NULL) ";
+                       " ORDER BY t.grp DESC LIMIT 1) UNION ALL SELECT (SELECT t.grp FROM ringmaster.task t "
+                       "WHERE t.grp < g.grp AND " +
+                       kInALane + " ORDER BY t.grp DESC LIMIT 1) FROM g WHERE g.grp IS NOT NULL) ";
 
 string page_sql() {
   return "SELECT " + string(kRowColumns) +
@@ -194,13 +195,14 @@ string page_sql() {
 
 // rank = run_at - priority * step: for each group and priority, a time span is one range of the lane index.
 string page_due_sql() {
-  return kGroups + "SELECT r.* FROM g CROSS JOIN generate_series(0, 9) p CROSS JOIN LATERAL (SELECT " +
+  return "SELECT r.* FROM unnest($6::text[]) g(grp) CROSS JOIN generate_series(0, 9) p CROSS JOIN LATERAL "
+         "(SELECT " +
          string(kRowColumns) +
          " FROM ringmaster.task t WHERE t.grp = g.grp AND t.rank > $1::int8 - p * $3::int8"
          " AND t.rank <= $2::int8 - p * $3::int8 AND " +
          kInALane +
          " AND t.priority = p AND get_bit($4::bytea, t.id & 255) = 1"
-         " LIMIT $5::int8) r WHERE g.grp IS NOT NULL LIMIT $5::int8";
+         " LIMIT $5::int8) r LIMIT $5::int8";
 }
 
 string both(const string& condition, std::string_view task_columns, std::string_view history_columns) {

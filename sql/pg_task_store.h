@@ -49,8 +49,8 @@ class PgTaskStore final : public TaskStore {
   void groups(StoreCallback<std::vector<std::string>> done) override;
   void page(std::string group, std::optional<PageKey> after, WallTime due_before, std::vector<bool> owned,
             int limit, StoreCallback<Page> done) override;
-  void page_due(WallTime after, WallTime until, std::vector<bool> owned, int limit,
-                StoreCallback<std::vector<TaskRow>> done) override;
+  void page_due(std::vector<std::string> groups, WallTime after, WallTime until, std::vector<bool> owned,
+                int limit, StoreCallback<std::vector<TaskRow>> done) override;
   void lookup(std::vector<TaskId> ids, StoreCallback<std::vector<Lookup>> done) override;
 
   void get(TaskId id, StoreCallback<TaskView> done) override;

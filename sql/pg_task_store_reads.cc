@@ -104,14 +104,17 @@ void PgTaskStore::page(std::string group, std::optional<PageKey> after, WallTime
              });
 }
 
-void PgTaskStore::page_due(WallTime after, WallTime until, std::vector<bool> owned, int limit,
-                           StoreCallback<std::vector<TaskRow>> done) {
+void PgTaskStore::page_due(std::vector<std::string> groups, WallTime after, WallTime until,
+                           std::vector<bool> owned, int limit, StoreCallback<std::vector<TaskRow>> done) {
   PgParams params;
   params.integer(to_unix_micros(after));
   params.integer(to_unix_micros(until));
   params.integer(options_.ageing_step.count());
   params.bytes(bits_of(owned));
   params.integer(limit);
+  PgArray names(PgType::text);
+  for (const std::string& group : groups) names.text(group);
+  params.array(std::move(names));
   pool_.read(pg_statements().page_due, params, static_cast<std::size_t>(limit),
              [done = std::move(done)](Result<PgRows> rows) mutable {
                if (!rows) return done(std::unexpected(rows.error()));

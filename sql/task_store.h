@@ -135,9 +135,10 @@ class TaskStore {
   };
   virtual void page(std::string group, std::optional<PageKey> after, WallTime due_before,
                     std::vector<bool> owned, int limit, StoreCallback<Page> done) = 0;
-  // Rows of every group that become due in (after, until]; unordered.
-  virtual void page_due(WallTime after, WallTime until, std::vector<bool> owned, int limit,
-                        StoreCallback<std::vector<TaskRow>> done) = 0;
+  // Rows of these groups that become due in (after, until]; unordered. Who does not name the groups has to
+  // look for them at the heads of the lanes, where the rows of ended tasks lie until they are vacuumed.
+  virtual void page_due(std::vector<std::string> groups, WallTime after, WallTime until,
+                        std::vector<bool> owned, int limit, StoreCallback<std::vector<TaskRow>> done) = 0;
   virtual void lookup(std::vector<TaskId> ids, StoreCallback<std::vector<Lookup>> done) = 0;
 
   // ---- queries ----

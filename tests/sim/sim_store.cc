@@ -279,11 +279,12 @@ void SimStore::page(std::string group, std::optional<PageKey> after, WallTime du
         done(std::move(page));
       });
 }
-void SimStore::page_due(WallTime after, WallTime until, std::vector<bool> owned, int limit,
-                        StoreCallback<std::vector<TaskRow>> done) {
+void SimStore::page_due(std::vector<std::string> groups, WallTime after, WallTime until,
+                        std::vector<bool> owned, int limit, StoreCallback<std::vector<TaskRow>> done) {
   travel<std::vector<TaskRow>>(
       Kind::read, "page_due",
-      [=](TaskStore& s, auto d) { s.page_due(after, until, owned, limit, std::move(d)); }, std::move(done));
+      [=](TaskStore& s, auto d) { s.page_due(groups, after, until, owned, limit, std::move(d)); },
+      std::move(done));
 }
 void SimStore::lookup(std::vector<TaskId> ids, StoreCallback<std::vector<Lookup>> done) {
   travel<std::vector<Lookup>>(

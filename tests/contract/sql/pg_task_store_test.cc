@@ -351,7 +351,8 @@ class PgPlans : public PgTaskStoreTest {
     }
     return {};
   }
-  std::string plan(const PgStatement& statement, const std::string& arguments) {
+  std::string plan(const PgStatement& statement, const std::string& arguments,
+                   const std::string& options = "COSTS OFF") {
     const std::string conninfo = world_.conninfo() + " options='" + session_options() + "'";
     const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(conninfo.c_str()), &PQfinish);
     const auto run = [&](const std::string& sql) {
@@ -366,7 +367,20 @@ class PgPlans : public PgTaskStoreTest {
       return text;
     };
     run("PREPARE s AS " + statement.sql);
-    return run("EXPLAIN (COSTS OFF) EXECUTE s" + arguments);
+    return run("EXPLAIN (" + options + ") EXECUTE s" + arguments);
+  }
+  // How many pages it looks at.
+  int pages(const PgStatement& statement, const std::string& arguments) {
+    const std::string text = plan(statement, arguments, "ANALYZE, BUFFERS, COSTS OFF, TIMING OFF");
+    int sum = 0;
+    for (const std::string_view what : {"hit=", "read="}) {
+      // The first line that has it is that of the whole.
+      const auto line = text.find("Buffers: shared");
+      const auto at = text.find(what, line);
+      if (line != std::string::npos && at < text.find('\n', line))
+        sum += std::stoi(text.substr(at + what.size()));
+    }
+    return sum;
   }
   static std::string arguments(const std::string& first, std::size_t count, const std::string& rest) {
     std::string out = "(" + first;
@@ -409,7 +423,7 @@ TEST_F(PgPlans, NoStatementScansATableOrSortsOverAMillionTasks) {
       {&s.fates, "(1, 1, 1, '{}')"},
       {&s.groups, ""},
       {&s.page, "('g1', 0, 0, 1000, now(), '', 1000)"},
-      {&s.page_due, "(1, 2, 60000000, '', 1000)"},
+      {&s.page_due, "(1, 2, 60000000, '', 1000, '{g1,g2}')"},
       {&s.lookup, "('{}')"},
       {&s.get, "(1)"},
       {&s.list, "(0, '', '', '', '{}', 101, '', '1970-01-01Z', '9999-12-31Z')"},
@@ -434,6 +448,27 @@ TEST_F(PgPlans, NoStatementScansATableOrSortsOverAMillionTasks) {
     EXPECT_THAT(text, testing::Not(HasSubstr("Sort\n"))) << statement->name << "\n" << text;
     EXPECT_THAT(text, testing::Not(HasSubstr("Hash Join"))) << statement->name << "\n" << text;
   }
+}
+
+// A transaction that somebody forgot keeps the rows of ended tasks; they lie at the heads of the lanes.
+TEST_F(PgPlans, NobodyWalksTheRowsOfEndedTasksAgainAndAgain) {
+  const auto insert = [&](const std::string& numbers, const std::string& run_at) {
+    query(
+        "INSERT INTO ringmaster.task (id, rank, run_at, created_at, state, priority, ns, kind, grp, spec)"
+        " SELECT n * 256, (extract(epoch FROM r) * 1000000)::int8 - 4 * 60000000, r, now(), 1, 4, 'default',"
+        " 'noop', 'g' || n % 2, '{}' FROM generate_series(" +
+        numbers + ") n, (SELECT " + run_at + " AS r) x");
+  };
+  insert("1, 100000", "now() - interval '1 hour'");
+  Session forgotten(world_);
+  forgotten.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM ringmaster.task");
+  query("DELETE FROM ringmaster.task");
+  insert("100001, 100010", "now() + interval '3 s'");
+  const std::string now = query("SELECT (extract(epoch FROM now()) * 1000000)::int8");
+  const std::string span = "(" + now + ", " + now + " + 5000000, 60000000, ";
+  const std::string every_shard = "decode(repeat('ff', 32), 'hex')";
+  EXPECT_LT(pages(pg_statements().page_due, span + every_shard + ", 1000, '{g0,g1}')"), 500);
+  EXPECT_LT(pages(pg_statements().groups, ""), 500);
 }
 
 // A vacuum that finds the table empty tells the planner that it has no rows, and it believes that until the

@@ -153,10 +153,12 @@ class Master {
             [&](auto done) { store_->page("default", after, due, owned, limit, std::move(done)); })
         .value();
   }
+  // Of all groups.
   std::vector<TaskRow> page_due(WallTime after, WallTime until, std::vector<bool> owned, int limit) {
+    const std::vector<std::string> named = groups().value();
     return world_
         .wait<std::vector<TaskRow>>(
-            [&](auto done) { store_->page_due(after, until, owned, limit, std::move(done)); })
+            [&](auto done) { store_->page_due(named, after, until, owned, limit, std::move(done)); })
         .value();
   }
   std::vector<Lookup> lookup(std::vector<TaskId> ids) {

@@ -97,7 +97,8 @@ class ScriptedStore final : public TaskStore {
             StoreCallback<Page>) override {
     not_in_the_script();
   }
-  void page_due(WallTime, WallTime, std::vector<bool>, int, StoreCallback<std::vector<TaskRow>>) override {
+  void page_due(std::vector<std::string>, WallTime, WallTime, std::vector<bool>, int,
+                StoreCallback<std::vector<TaskRow>>) override {
     not_in_the_script();
   }
   void get(TaskId, StoreCallback<TaskView>) override { not_in_the_script(); }

@@ -94,7 +94,8 @@ TEST(MemoryDatabase, NoTimeIsLateEnoughToPageAQuarantine) {
   const std::vector<bool> owned(kShardCount, true);
   const auto page = database.page("default", {}, WallTime::max(), owned, 10);
   EXPECT_TRUE(page.rows.empty() && page.exhausted);
-  EXPECT_THAT(database.page_due(WallTime::min(), WallTime::max(), owned, 10), testing::IsEmpty());
+  EXPECT_THAT(database.page_due({"default"}, WallTime::min(), WallTime::max(), owned, 10),
+              testing::IsEmpty());
 }
 
 TEST(Migrations, AreNumberedFromOneWithoutGaps) {
