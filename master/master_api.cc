@@ -15,6 +15,8 @@ constexpr Duration kStoreSlack = std::chrono::seconds(4);     // less than kForw
 constexpr Duration kRelook = std::chrono::seconds(5);         // shards that moved away while somebody waited
 constexpr std::size_t kMaxWaitIds = 10'000;
 constexpr std::uint32_t kMaxList = 1'000;
+constexpr std::size_t kListsAtOnce = 2;
+constexpr std::size_t kMostListsWaiting = 5'000;
 constexpr std::size_t kMaxPageBytes = 3 << 20;
 
 template <class... F>
@@ -266,13 +268,29 @@ void MasterNode::list(ListRequest request, ApiResponder respond) {
   if (request.limit < 1 || request.limit > kMaxList) {
     return respond(fail(ErrorCode::invalid_argument, "limit must be between 1 and 1000", "limit"));
   }
-  store_.list(std::move(request),
-              guard([this, respond = std::move(respond)](Result<ListReply> reply) mutable {
-                if (!reply) return respond(std::unexpected(reply.error()));
-                cut_page(*reply);
-                for (TaskView& view : reply->views) show_live(view);
-                respond(ApiReply{std::move(*reply)});
-              }));
+  if (lists_waiting_.size() >= kMostListsWaiting) {
+    return respond(fail(ErrorCode::unavailable, "too many lists are asked for at once: try again"));
+  }
+  lists_waiting_.emplace_back(std::move(request), std::move(respond));
+  read_lists();
+}
+
+// A few at a time: long answers must not stand before other clients' statements, whoever asks for thousands.
+void MasterNode::read_lists() {
+  while (lists_reading_ < kListsAtOnce && !lists_waiting_.empty()) {
+    auto [request, respond] = std::move(lists_waiting_.front());
+    lists_waiting_.pop_front();
+    ++lists_reading_;
+    store_.list(std::move(request),
+                guard([this, respond = std::move(respond)](Result<ListReply> reply) mutable {
+                  --lists_reading_;
+                  read_lists();
+                  if (!reply) return respond(std::unexpected(reply.error()));
+                  cut_page(*reply);
+                  for (TaskView& view : reply->views) show_live(view);
+                  respond(ApiReply{std::move(*reply)});
+                }));
+  }
 }
 
 // ---- the cluster ---------------------------------------------------------------------------------------

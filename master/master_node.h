@@ -4,11 +4,13 @@
 // a crash looks like.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/api.h"
 #include "base/loop.h"
@@ -110,6 +112,7 @@ class MasterNode final : public LinkHandler, public ApiService {
   void look(std::shared_ptr<Wait> wait);
   bool note_lookups(Wait& wait, const std::vector<Lookup>& found);
   void list(ListRequest request, ApiResponder respond);
+  void read_lists();
   void control(ControlRequest request, ApiResponder respond);
   void drop_controls(const std::set<ShardId>& shards);
   void answer_controls(const std::vector<Control>& items, const std::vector<WriteFate>& fates);
@@ -155,6 +158,8 @@ class MasterNode final : public LinkHandler, public ApiService {
   std::map<std::string, LinkId> master_links_;
   std::map<std::string, std::string> dialled_;  // workers, with the address
   std::map<std::string, std::string> dialled_masters_;
+  std::deque<std::pair<ListRequest, ApiResponder>> lists_waiting_;
+  std::size_t lists_reading_ = 0;
   std::multimap<TaskId, ApiResponder> controlling_;  // answered when it is committed
   ClusterClock clock_;
   bool store_up_ = false;

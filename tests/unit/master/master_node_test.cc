@@ -53,7 +53,7 @@ class StoreLoop final : public Loop {
 class WatchedStore final : public MemoryTaskStore {
  public:
   using MemoryTaskStore::MemoryTaskStore;
-  int releases = 0, proofs_meanwhile = 0;
+  int releases = 0, proofs_meanwhile = 0, lists = 0, most_lists = 0;
 
   void release_shards(std::vector<ShardId> ids, StoreCallback<> done) override {
     ++releases;
@@ -66,6 +66,14 @@ class WatchedStore final : public MemoryTaskStore {
   void prove(StoreCallback<> done) override {
     proofs_meanwhile += releasing_ ? 1 : 0;
     MemoryTaskStore::prove(std::move(done));
+  }
+  void list(ListRequest request, StoreCallback<ListReply> done) override {
+    most_lists = std::max(most_lists, ++lists);
+    MemoryTaskStore::list(std::move(request),
+                          [this, done = std::move(done)](Result<ListReply> reply) mutable {
+                            --lists;
+                            done(std::move(reply));
+                          });
   }
 
  private:
@@ -322,6 +330,19 @@ TEST_F(MasterNodes, WhoeverAskedIsAnsweredEvenIfTheNodeGoes) {
   node_.reset();
   loop_.run_ready();
   EXPECT_EQ(code, ErrorCode::unknown_outcome);
+}
+
+TEST_F(MasterNodes, ManyListsAreReadAFewAtATimeAndTooManyAreRefused) {
+  start_and_own();
+  store_loop_.delay = milliseconds(10);
+  int answered = 0, refused = 0;
+  for (int i = 0; i < 6'000; ++i) {
+    node_->call(ListRequest{}, [&](Result<ApiReply> reply) { ++(reply ? answered : refused); });
+  }
+  EXPECT_TRUE(loop_.run_until([&] { return answered + refused == 6'000; }, seconds(60)));
+  EXPECT_EQ(store_.most_lists, 2);
+  EXPECT_GE(answered, 5'000);
+  EXPECT_GE(refused, 900);
 }
 
 }  // namespace
