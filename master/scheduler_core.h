@@ -420,7 +420,6 @@ class SchedulerCore {
 
   std::map<TaskId, TaskId> accepting_;  // first to last id
   std::map<TaskId, Inquiry> inquiries_;
-  std::set<std::string> groups_seen_;  // each that may have rows in the store
   bool want_groups_ = false, groups_reading_ = false, due_reading_ = false;
   int pages_reading_ = 0, lookups_reading_ = 0;
   MonoTime reads_paused_until_{};  // after a failed one

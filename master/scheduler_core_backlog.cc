@@ -159,8 +159,9 @@ void SchedulerCore::plan_reads(Now now) {
   if (now.mono >= next_sweep_ && !reading()) {
     due_reading_ = true;
     const WallTime until = now.wall + options_.due_horizon;
-    effects_.reads.push_back(DueRead{
-        {groups_seen_.begin(), groups_seen_.end()}, horizon_, until, options_.page_size, read_clock_});
+    DueRead read{{}, horizon_, until, options_.page_size, read_clock_};
+    for (const auto& [group, its] : lanes_) read.groups.push_back(group);
+    effects_.reads.push_back(std::move(read));
     horizon_ = std::max(horizon_, until);
     next_sweep_ = now.mono + options_.due_horizon / 2;
   }
@@ -197,7 +198,6 @@ void SchedulerCore::end_read() {
 void SchedulerCore::on_groups(const std::vector<std::string>& groups) {
   groups_reading_ = false;
   for (const std::string& group : groups) lane(group).reload();
-  groups_seen_.insert(groups.begin(), groups.end());
 }
 
 void SchedulerCore::on_page(const PageRead& request, std::vector<TaskRow> rows, PageKey last, bool exhausted,

@@ -27,15 +27,15 @@ void SchedulerCore::on_accepted(std::vector<TaskRow> rows, Now now) {
 }
 
 void SchedulerCore::admit(TaskRow row, Now now) {
-  groups_seen_.insert(row.task.group);
-  if (row.run_at > horizon_ && row.run_at > now.wall) return;  // the sweep will find it
+  Lane& its_lane = lane(row.task.group);  // also of those that the sweep will find there
+  if (row.run_at > horizon_ && row.run_at > now.wall) return;
   const TaskId id = row.id;
   auto [it, inserted] = tasks_.try_emplace(id);
   CHECK(inserted) << to_string(id) << " is in memory already";
   it->second = std::make_unique<Entry>();
   Entry& entry = *it->second;
   entry.row = std::move(row);
-  entry.lane = &lane(entry.row.task.group);
+  entry.lane = &its_lane;
   if (!entry.row.worker.empty()) entry.recorded = entry.row.worker_incarnation;
   if (entry.row.task.start_deadline > Duration{0} && !entry.row.started_at) {
     start_deadlines_.emplace(entry.row.run_at + entry.row.task.start_deadline, id);

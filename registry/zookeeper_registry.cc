@@ -15,10 +15,8 @@ namespace ringmaster {
 // The private thread and what lives on it. Everything goes there and comes back as a post.
 class ZooKeeperRegistry::Thread {
  public:
-  Thread(ZooKeeperOptions options, ZooKeeperMembership::Reports reports) {
-    loop_.post([this, options = std::move(options), reports = std::move(reports)]() mutable {
-      membership_ = std::make_unique<ZooKeeperMembership>(loop_, options, std::move(reports));
-    });
+  Thread(ZooKeeperOptions options, ZooKeeperMembership::Reports reports)
+      : options_(std::move(options)), reports_(std::move(reports)) {
     // The daemon's signals are for its own threads.
     sigset_t all, before;
     sigfillset(&all);
@@ -37,11 +35,18 @@ class ZooKeeperRegistry::Thread {
   Thread(const Thread&) = delete;
   Thread& operator=(const Thread&) = delete;
 
+  // The first call opens the session.
   void call(std::move_only_function<void(ZooKeeperMembership&)> fn) {
-    loop_.post([this, fn = std::move(fn)]() mutable { fn(*membership_); });
+    loop_.post([this, fn = std::move(fn)]() mutable {
+      if (!membership_)
+        membership_ = std::make_unique<ZooKeeperMembership>(loop_, options_, std::move(reports_));
+      fn(*membership_);
+    });
   }
 
  private:
+  const ZooKeeperOptions options_;
+  ZooKeeperMembership::Reports reports_;
   AsioLoop loop_;
   std::unique_ptr<ZooKeeperMembership> membership_;
   std::thread thread_;
@@ -126,6 +131,7 @@ void ZooKeeperRegistry::watch(Membership set, MembersChanged changed) {
 
 void ZooKeeperRegistry::on_session(SessionChanged changed) {
   session_changed_ = std::make_shared<SessionChanged>(std::move(changed));
+  thread_->call([](ZooKeeperMembership&) {});
 }
 
 void ZooKeeperRegistry::answer(Joined respond, Result<> result) {

@@ -32,7 +32,8 @@ Result<> validate(const ZooKeeperOptions& options);
 // same session generation and its nodes were never gone.
 class ZooKeeperRegistry final : public Registry {
  public:
-  ZooKeeperRegistry(Loop& loop, ZooKeeperOptions options);  // valid ones only
+  // Takes valid options only. The session is opened by the first call: a daemon that cannot start has none.
+  ZooKeeperRegistry(Loop& loop, ZooKeeperOptions options);
   ~ZooKeeperRegistry() override;
   ZooKeeperRegistry(const ZooKeeperRegistry&) = delete;
   ZooKeeperRegistry& operator=(const ZooKeeperRegistry&) = delete;
