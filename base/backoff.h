@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 
@@ -20,6 +21,9 @@ inline Duration backoff_delay(const RetryPolicy& policy, int failures) {
   if (!(wait < limit)) return std::max(policy.backoff_max, Duration::zero());
   return Duration(static_cast<Duration::rep>(std::max(wait, 0.0)));
 }
+
+// Two refused connections, so far apart at least, prove that nobody listens: a daemon is dead.
+inline constexpr Duration kRefusedInterval = std::chrono::milliseconds(200);
 
 // Waits between attempts to reach a peer: uniform in [0, bound] ("full jitter"), while bound doubles from
 // `initial` up to `max`. Full jitter keeps a thousand peers of a restarted node from returning in step.

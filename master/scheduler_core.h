@@ -41,9 +41,8 @@ struct Now {
 struct CoreOptions {
   Duration ageing_step = kDefaultAgeingStep;
   Duration worker_timeout = std::chrono::seconds(10);  // registered, yet unreachable for so long: lost
-  Duration refused_interval = std::chrono::milliseconds(200);  // between the two refusals that prove a death
-  Duration inventory_wait = std::chrono::seconds(1);           // a new owner waits so long for silent workers
-  Duration due_horizon = std::chrono::seconds(10);             // tasks due within it are in memory
+  Duration inventory_wait = std::chrono::seconds(1);   // a new owner waits so long for silent workers
+  Duration due_horizon = std::chrono::seconds(10);     // tasks due within it are in memory
   Duration running_mark_after = std::chrono::seconds(1);
   LeaseTimes lease;
   // After a daemon refuses connections its supervisor still kills what ran: so long an attempt that must not

@@ -3,6 +3,7 @@
 
 #include <glog/logging.h>
 
+#include "base/backoff.h"
 #include "master/scheduler_core.h"
 
 namespace ringmaster {
@@ -93,7 +94,7 @@ void SchedulerCore::on_dial_refused(const std::string& id, Now now) {
   const bool stale = worker.refused_at && now.mono - *worker.refused_at > options_.worker_timeout;
   if (!worker.refused_at || stale) {  // two refusals far apart prove nothing: it may have lived in between
     worker.refused_at = now.mono;
-  } else if (now.mono - *worker.refused_at >= options_.refused_interval) {
+  } else if (now.mono - *worker.refused_at >= kRefusedInterval) {
     // Nobody listens there: the daemon is dead, and its attempts die with it.
     if (!worker.dead_since) worker.dead_since = now.mono;
     declare_lost(worker, Death::refused, now);

@@ -1,6 +1,7 @@
 #include "master/shard_keeper.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <glog/logging.h>
 
@@ -61,7 +62,9 @@ void ShardKeeper::on_master_reached(const std::string& node) {
 }
 
 void ShardKeeper::check_soon() {
-  if (started_ && step_ == Step::idle) again(Duration{0});
+  if (!started_) return;
+  if (step_ == Step::idle) return again(Duration{0});
+  soon_ = true;
 }
 
 void ShardKeeper::again(Duration delay) {
@@ -70,7 +73,7 @@ void ShardKeeper::again(Duration delay) {
     if (left_) std::exchange(left_, nullptr)();
     return;
   }
-  timer_.start(delay, [this] { read(); });
+  timer_.start(std::exchange(soon_, false) ? Duration{0} : delay, [this] { read(); });
 }
 
 void ShardKeeper::failed(const char* what, const Error& error) {

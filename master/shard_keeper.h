@@ -73,6 +73,7 @@ class ShardKeeper {
   Hooks hooks_;
   Step step_ = Step::idle;
   bool started_ = false;
+  bool soon_ = false;  // asked for while a step was under way: the next read follows it at once
   bool leaving_ = false;
   std::function<void()> left_;
   std::vector<ShardId> releasing_;

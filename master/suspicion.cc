@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/backoff.h"
+
 namespace ringmaster {
 
 namespace {
-constexpr Duration kRefusedInterval = std::chrono::milliseconds(200);
 constexpr Duration kRefusedWindow = std::chrono::seconds(5);  // two refusals further apart prove nothing
 constexpr Duration kQuickEvery = std::chrono::minutes(1);     // for one peer; then the registry must agree
 }  // namespace

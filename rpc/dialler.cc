@@ -4,6 +4,11 @@
 
 namespace ringmaster {
 
+namespace {
+constexpr Duration kSecondRefusal = kRefusedInterval + std::chrono::milliseconds(20);
+constexpr Duration kSecondRefusalJitter = std::chrono::milliseconds(30);
+}  // namespace
+
 Dialler::Dialler(AsioLoop& loop, const Options& options, Handshake::Target target, Owner& owner)
     : loop_(loop),
       options_(options),
@@ -18,17 +23,22 @@ Dialler::~Dialler() {
 
 void Dialler::dial(const std::string& address) {
   address_ = address;
-  backoff_.reset();
+  rest();
   try_once();
 }
 
 void Dialler::rest() {
   backoff_.reset();
+  refused_ = false;
   stop_trying();
 }
 
 void Dialler::resume() {
-  if (!trying()) wait_.start(backoff_.next(loop_.random()), [this] { try_once(); });
+  if (!trying()) try_after(backoff_.next(loop_.random()));
+}
+
+void Dialler::try_after(Duration wait) {
+  wait_.start(wait, [this] { try_once(); });
 }
 
 void Dialler::stop_trying() {
@@ -63,7 +73,11 @@ void Dialler::opened(std::expected<Opening::Opened, Opening::Failure> outcome) {
 }
 
 void Dialler::failed(DialError error, const std::string& reason) {
-  resume();
+  // Who dials wants to know soon whether the peer is dead: the second refusal proves it.
+  const bool first_refusal = error == DialError::refused && !refused_;
+  refused_ = error == DialError::refused;
+  try_after(first_refusal ? kSecondRefusal + Duration(loop_.random() % kSecondRefusalJitter.count())
+                          : backoff_.next(loop_.random()));
   // The owner may destroy us: nothing of ours is touched from here on.
   const Handshake::Target target = target_;
   owner_.on_failed(target, error, reason);

@@ -45,6 +45,7 @@ class Dialler {
 
  private:
   void try_once();
+  void try_after(Duration wait);
   void stop_trying();
   void connected(TcpConnect::Outcome outcome);
   void opened(std::expected<Opening::Opened, Opening::Failure> outcome);
@@ -56,6 +57,7 @@ class Dialler {
   Owner& owner_;
   std::string address_;
   ReconnectBackoff backoff_;
+  bool refused_ = false;  // the last try
   std::unique_ptr<TcpConnect> connect_;
   std::shared_ptr<Opening> opening_;
   Timer wait_;

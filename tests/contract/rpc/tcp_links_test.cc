@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include "base/backoff.h"
 #include "rpc/message_codec.h"
 #include "tests/contract/rpc/raw_peer.h"
 #include "tests/contract/rpc/tcp_world.h"
@@ -93,6 +94,18 @@ TEST_F(TcpLinksTest, AListenerThatSaysNothingIsUnreachable) {
   node.dial(Role::worker, "w", (*listener)->address());
   ASSERT_TRUE(until([&] { return node.count(Kind::dial_failed) > 0; }));
   EXPECT_EQ(node.last(Kind::dial_failed)->error, DialError::unreachable);
+}
+
+// Whoever waits for the proof of a death waits for the second refusal.
+TEST_F(TcpLinksTest, TheSecondRefusalFollowsWhenItProvesADeath) {
+  for (int i = 0; i < 5; ++i) {
+    RecordingNode node(world, {.node_id = "n"});
+    node.dial(Role::worker, "w", world.dead_address());
+    ASSERT_TRUE(until([&] { return node.count(Kind::dial_failed) == 1; }));
+    const auto first = std::chrono::steady_clock::now();
+    ASSERT_TRUE(until([&] { return node.count(Kind::dial_failed) == 2; }));
+    EXPECT_GE(std::chrono::steady_clock::now() - first, kRefusedInterval);
+  }
 }
 
 TEST_F(TcpLinksTest, AnAddressThatIsNoneIsUnreachable) {

@@ -1,6 +1,7 @@
 // A worker's death is proved by two refused connections: not too close, not too far apart.
 #include <gmock/gmock.h>
 
+#include "base/backoff.h"
 #include "tests/unit/master/core_harness.h"
 
 namespace ringmaster {
@@ -18,7 +19,7 @@ TEST(SchedulerCoreLoss, RefusalsFarApartProveNothing) {
   h.core.on_dial_refused("w1", h.now);
   h.take();
   EXPECT_THAT(h.last.completions, IsEmpty()) << "it may have lived in between";
-  h.pass(options.refused_interval - std::chrono::milliseconds(1));
+  h.pass(kRefusedInterval - std::chrono::milliseconds(1));
   h.core.on_dial_refused("w1", h.now);
   h.take();
   EXPECT_THAT(h.last.completions, IsEmpty()) << "too soon for a second proof";
