@@ -1,8 +1,6 @@
 // What a channel costs, beside the raw Asio that it is built on, in one run: a round trip of 200 bytes
 // (target: at most 1.2 times the raw echo) and one-way messages of 200 bytes in a row (target: 500,000 a
 // second).
-#include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -10,24 +8,19 @@
 #include <thread>
 #include <vector>
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
-
 #include "base/asio_loop.h"
 #include "bench/bench.h"
+#include "bench/figures.h"
+#include "bench/raw_echo.h"
 #include "rpc/message_codec.h"
 #include "rpc/tcp_links.h"
 
 namespace ringmaster {
 namespace {
 
-namespace asio = boost::asio;
-using asio::ip::tcp;
-using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kBytes = 200;
+constexpr std::size_t kBytes = kEchoBytes;
 constexpr int kWarmUp = 2'000;
 constexpr int kBlock = 5'000;  // round trips between two changes of side
 constexpr int kRounds = 8;
@@ -38,75 +31,6 @@ constexpr std::uint64_t kWindow = 100'000;  // … and the client is never furth
 double micros(Clock::duration d) {
   return std::chrono::duration<double, std::micro>(d).count();
 }
-
-double median(std::vector<double>& samples) {
-  const auto middle = samples.begin() + static_cast<std::ptrdiff_t>(samples.size() / 2);
-  std::nth_element(samples.begin(), middle, samples.end());
-  return *middle;
-}
-
-// ---- raw ------------------------------------------------------------------------------------------------
-
-// Echoes blocks of kBytes on one connection.
-class RawEcho {
- public:
-  explicit RawEcho(asio::io_context& context)
-      : acceptor_(context, tcp::endpoint(asio::ip::address_v4::loopback(), 0)), socket_(context) {
-    acceptor_.async_accept(socket_, [this](error_code error) {
-      socket_.set_option(tcp::no_delay(true));
-      if (!error) read();
-    });
-  }
-  tcp::endpoint address() const { return acceptor_.local_endpoint(); }
-
- private:
-  void read() {
-    asio::async_read(socket_, asio::buffer(data_), [this](error_code error, std::size_t) {
-      if (!error) write();
-    });
-  }
-  void write() {
-    asio::async_write(socket_, asio::buffer(data_), [this](error_code error, std::size_t) {
-      if (!error) read();
-    });
-  }
-  tcp::acceptor acceptor_;
-  tcp::socket socket_;
-  std::array<char, kBytes> data_{};
-};
-
-class RawClient {
- public:
-  RawClient(AsioLoop& loop, const tcp::endpoint& server) : loop_(loop), socket_(loop.context()) {
-    socket_.connect(server);
-    socket_.set_option(tcp::no_delay(true));
-  }
-  void run(int count, std::vector<double>& samples) {
-    left_ = count;
-    samples_ = &samples;
-    step();
-    loop_.context().restart();
-    loop_.run();
-  }
-
- private:
-  void step() {
-    if (left_-- == 0) return loop_.stop();
-    begun_ = Clock::now();
-    asio::async_write(socket_, asio::buffer(data_), [this](error_code, std::size_t) {
-      asio::async_read(socket_, asio::buffer(data_), [this](error_code, std::size_t) {
-        samples_->push_back(micros(Clock::now() - begun_));
-        step();
-      });
-    });
-  }
-  AsioLoop& loop_;
-  tcp::socket socket_;
-  std::array<char, kBytes> data_{};
-  int left_ = 0;
-  Clock::time_point begun_;
-  std::vector<double>* samples_ = nullptr;
-};
 
 // ---- ours -----------------------------------------------------------------------------------------------
 

@@ -1,357 +1,321 @@
 // `ringbench tasks`: whole tasks, end to end, through a real master and a real worker on a real PostgreSQL
-// and ZooKeeper, beside the raw rate of the two batched statements that a task costs, measured in the same
-// run.
-#include <algorithm>
-#include <atomic>
+// and ZooKeeper, beside what this machine allows at most. Limits and figures are measured in turn, round
+// after round, so that both meet the same weather.
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <mutex>
+#include <iterator>
+#include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <glog/logging.h>
-#include <libpq-fe.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
-#include "base/asio_loop.h"
 #include "bench/bench.h"
 #include "bench/daemon_process.h"
-#include "client/client.h"
+#include "bench/figures.h"
+#include "bench/raw_limits.h"
+#include "bench/task_load.h"
 #include "sql/migrate.h"
-#include "sql/pg_task_store.h"
 
 namespace ringmaster {
 
 namespace {
 
+namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-using std::chrono::milliseconds;
 
 struct Options {
-  std::string database, zookeeper;
-  double seconds = 60, raw_seconds = 10;
-  int batch = 500, window = 20'000, slots = 256, singles = 3'000;
+  std::string database, zookeeper, output = "text", recorded;
+  int rounds = 3, batch = 500, window = 20'000, slots = 256;
+  double seconds = 60, limit_seconds = 5, phase_seconds = 5;
+  std::uint64_t backlog = 200'000, processes = 5'000;
 };
 
-double since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
+// The names by which figures refer to their limits.
+constexpr const char* kRawLife = "raw: a task's two statements, batches of 1,000";
+constexpr const char* kRawCommit = "raw: commits of one row, one connection";
+constexpr const char* kRawTrip = "raw: one commit and one round trip of TCP";
+constexpr const char* kRawSpawn = "raw: `true`, spawned and waited for";
+constexpr const char* kSustained = "sustained, end to end";
+constexpr const char* kPostgresCpu = "processor time a task: PostgreSQL";
+constexpr const char* kAddress = "127.0.0.1:17420";
+
+double own_cpu() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-// ---- the raw limit: the two statements and nothing else ----
-
-class RawLimit {
+class TasksBench {
  public:
-  RawLimit(const Options& options) : store_(loop_, {.conninfo = options.database, .connections = 2}) {}
+  explicit TasksBench(const Options& options)
+      : options_(options), bin_(fs::read_symlink("/proc/self/exe").parent_path()) {
+    std::string pattern = (fs::temp_directory_path() / "ringbench-XXXXXX").string();
+    directory_ = mkdtemp(pattern.data());
+  }
+  ~TasksBench() {
+    std::error_code ignored;
+    fs::remove_all(directory_, ignored);
+  }
+  TasksBench(const TasksBench&) = delete;
+  TasksBench& operator=(const TasksBench&) = delete;
 
-  Result<double> run(double seconds) {
-    std::optional<Error> error;
-    store_.open(
-        {"bench-raw", Incarnation{static_cast<std::int64_t>(loop_.random() >> 1) | 1}, "", "", "bench"},
-        [&](Result<std::string> opened) {
-          if (!opened) {
-            error = opened.error();
-            return loop_.stop();
-          }
-          begin_ = Clock::now();
-          end_ = begin_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-          for (int lane = 0; lane < 2; ++lane) cycle();
-        });
-    loop_.run();
-    if (error) return std::unexpected(*error);
-    if (error_) return std::unexpected(*error_);
-    return static_cast<double>(tasks_) / since(begin_);
+  Result<> run() {
+    if (auto migrated = migrate(options_.database); !migrated) return std::unexpected(migrated.error());
+    describe();
+    for (round_ = 1; round_ <= options_.rounds; ++round_) {
+      using Phase = Result<> (TasksBench::*)();
+      for (const Phase phase : {&TasksBench::limits, &TasksBench::start, &TasksBench::alone,
+                                &TasksBench::submission, &TasksBench::sustained, &TasksBench::half_load,
+                                &TasksBench::drain, &TasksBench::processes, &TasksBench::check}) {
+        if (auto done = (this->*phase)(); !done) return done;
+      }
+      load_.reset();
+      worker_.reset();
+      master_.reset();
+    }
+    std::fputs((options_.output == "json" ? figures_.json() : figures_.text()).c_str(), stdout);
+    return options_.recorded.empty() ? Result<>{} : compare();
   }
 
  private:
-  static constexpr int kBatch = 1'000;
-  void finish_lane() {
-    if (++finished_ < 2) return;
-    store_.resign([this](Result<>) { loop_.stop(); });
+  Result<> compare() const {
+    std::ifstream file(options_.recorded);
+    const std::string recorded(std::istreambuf_iterator<char>(file), {});
+    const auto losses = figures_.losses_against(recorded);
+    if (!losses) return std::unexpected(losses.error());
+    for (const std::string& line : *losses) std::printf("LOST: %s\n", line.c_str());
+    if (!losses->empty())
+      return fail(ErrorCode::internal, "clearly slower than recorded in " + options_.recorded);
+    std::printf("no ratio is clearly worse than in %s\n", options_.recorded.c_str());
+    return {};
   }
-  void fail_with(const Error& error) {
-    error_ = error;
-    loop_.stop();
+
+  std::string ask(const std::string& sql) const { return ask_database(options_.database, sql).value_or("?"); }
+  void tell(const char* what) const {
+    std::fprintf(stderr, "round %d of %d: %s\n", round_, options_.rounds, what);
   }
-  void cycle() {
-    if (Clock::now() >= end_) return finish_lane();
-    store_.next_ids(kBatch, [this](Result<IdBlock> block) {
-      if (!block) return fail_with(block.error());
-      std::vector<TaskRow> rows(kBatch);
-      std::vector<Completion> ends(kBatch);
-      const WallTime now = loop_.wall_now();
-      for (int i = 0; i < kBatch; ++i) {
-        TaskRow& row = rows[static_cast<std::size_t>(i)];
-        row.id = make_task_id(block->first_sequence + i, static_cast<ShardId>(i));
-        row.task.kind = "noop";
-        row.run_at = row.created_at = now;
-        row.rank = rank_of(now, row.task.priority, kDefaultAgeingStep);
-        Completion& end = ends[static_cast<std::size_t>(i)];
-        end.token = {row.id, 1, 1};
-        end.worker = "raw";
-        end.result.started_at = end.result.finished_at = now;
-      }
-      store_.accept(std::move(rows), [this, ends = std::move(ends)](Result<> accepted) mutable {
-        if (!accepted) return fail_with(accepted.error());
-        store_.complete(std::move(ends), [this](Result<std::vector<WriteFate>> fates) {
-          if (!fates) return fail_with(fates.error());
-          tasks_ += kBatch;
-          cycle();
-        });
+
+  void describe() {
+    utsname kernel{};
+    uname(&kernel);
+    figures_.note("machine", std::to_string(std::thread::hardware_concurrency()) + " processors, " +
+                                 kernel.sysname + " " + kernel.release);
+    figures_.note("PostgreSQL", ask("SELECT current_setting('server_version')"));
+    for (const char* setting : {"fsync", "synchronous_commit", "full_page_writes", "wal_level",
+                                "wal_compression", "shared_buffers", "max_wal_size", "autovacuum"})
+      figures_.note(setting, ask("SELECT current_setting('" + std::string(setting) + "')"));
+    figures_.note("load", "batches of " + std::to_string(options_.batch) + ", " +
+                              std::to_string(options_.window) + " tasks under way, " +
+                              std::to_string(options_.slots) + " slots, " + std::to_string(options_.rounds) +
+                              " rounds");
+  }
+
+  Result<> limits() {
+    tell("what the machine allows");
+    const auto life = raw_life_cycles(options_.database, options_.limit_seconds);
+    if (!life) return std::unexpected(life.error());
+    const auto commits = raw_commits(options_.database, options_.limit_seconds);
+    if (!commits) return std::unexpected(commits.error());
+    figures_.add(kRawLife, "tasks/s", *life);
+    figures_.add(kRawCommit, "/s", commits->rate);
+    figures_.add(kRawTrip, "us", commits->p50_micros + raw_echo_micros(options_.limit_seconds / 2));
+    figures_.add(kRawSpawn, "/s", raw_spawns(options_.slots, options_.limit_seconds));
+    return {};
+  }
+
+  std::unique_ptr<DaemonProcess> start_worker(const std::string& id, const std::string& group) {
+    return std::make_unique<DaemonProcess>(
+        std::vector<std::string>{bin_ / "ringworker", "serve", "--node-id", id, "--cluster", "bench",
+                                 "--listen", "127.0.0.1:0", "--zookeeper", options_.zookeeper, "--groups",
+                                 group, "--slots", std::to_string(options_.slots), "--prefetch", "8",
+                                 "--data-dir", directory_ / id},
+        directory_ / (id + ".log"));
+  }
+  Result<> start() {
+    tell("a master and a worker");
+    master_ = std::make_unique<DaemonProcess>(
+        std::vector<std::string>{bin_ / "ringmaster", "serve", "--node-id", "m1", "--cluster", "bench",
+                                 "--listen", kAddress, "--http-listen", "127.0.0.1:0", "--database",
+                                 options_.database, "--zookeeper", options_.zookeeper},
+        directory_ / "master.log");
+    worker_ = start_worker("w1", "default");
+    auto load = TaskLoad::connect(kAddress, 1);
+    if (!load) return std::unexpected(load.error());
+    load_.emplace(*std::move(load));
+    ended_before_ = std::stoll(ask("SELECT count(*) FROM ringmaster.task_history"));
+    return {};
+  }
+
+  Result<> alone() {
+    tell("one task at a time");
+    const auto one = load_->singles(options_.phase_seconds);
+    if (!one) return std::unexpected(one.error());
+    figures_.add("submit one by one, awaited, 1 client", "/s", one->rate,
+                 {Figures::at_least(0.7, kRawCommit)});
+    figures_.add("submit -> answer, idle, p50", "us", percentile(one->answers, 0.5));
+    figures_.add("submit -> handler starts, idle, p50", "us", percentile(one->starts, 0.5),
+                 {Figures::at_most(300), Figures::at_most(2, kRawTrip)});
+    figures_.add("submit -> handler starts, idle, p99", "us", percentile(one->starts, 0.99),
+                 {Figures::at_most(600)});
+    return {};
+  }
+
+  Result<> submission() {
+    tell("submission");
+    const auto add = [&](const char* name, int callers, int batch,
+                         std::vector<Figures::Goal> goals) -> Result<> {
+      const auto rate = load_->parallel(callers, batch, options_.phase_seconds);
+      if (!rate) return std::unexpected(rate.error());
+      figures_.add(name, "/s", *rate, std::move(goals));
+      return {};
+    };
+    auto done = add("submit one by one, awaited, 64 clients", 64, 1, {Figures::at_least(5, kRawCommit)});
+    if (done) done = add("submit batches of 1,000, awaited, 1 client", 1, 1'000, {});
+    if (done) done = add("submit batches of 1,000, awaited, 64 clients", 64, 1'000, {});
+    return done;
+  }
+
+  Result<> sustained() {
+    tell("sustained");
+    const auto before = load_->at_rest();
+    if (!before) return std::unexpected(before.error());
+    const double master = master_->cpu(), worker = worker_->cpu(), postgres = postgres_cpu(),
+                 client = own_cpu();
+    const auto rate = load_->flow({options_.batch, options_.window, options_.seconds});
+    if (!rate) return std::unexpected(rate.error());
+    const auto after = load_->cluster();
+    if (!after) return std::unexpected(after.error());
+    const double tasks = static_cast<double>(after->completed - before->completed);
+    figures_.add(kSustained, "tasks/s", *rate, {Figures::at_least(90'000), Figures::at_least(0.4, kRawLife)});
+    const double ours = (master_->cpu() - master + worker_->cpu() - worker + own_cpu() - client) / tasks;
+    figures_.add(kPostgresCpu, "us", 1e6 * (postgres_cpu() - postgres) / tasks);
+    figures_.add("processor time a task: master", "us", 1e6 * (master_->cpu() - master) / tasks);
+    figures_.add("processor time a task: worker", "us", 1e6 * (worker_->cpu() - worker) / tasks);
+    figures_.add("processor time a task: client", "us", 1e6 * (own_cpu() - client) / tasks);
+    figures_.add("processor time a task: ours together", "us", 1e6 * ours,
+                 {Figures::at_most(1.5, kPostgresCpu)});
+    figures_.add("memory of the master", "MiB", static_cast<double>(master_->resident()) / 1024);
+    figures_.add("memory of the worker", "MiB", static_cast<double>(worker_->resident()) / 1024);
+    return {};
+  }
+
+  Result<> half_load() {
+    tell("one task at a time, at half of the sustained rate");
+    auto second = TaskLoad::connect(kAddress, 1);
+    if (!second) return std::unexpected(second.error());
+    Result<double> flow = 0;
+    {
+      const std::jthread other([&] {
+        flow = second->flow({options_.batch, options_.window, options_.phase_seconds + 1,
+                             0.5 * figures_.median_of(kSustained)});
       });
-    });
-  }
-
-  AsioLoop loop_;
-  PgTaskStore store_;
-  Clock::time_point begin_, end_;
-  std::uint64_t tasks_ = 0;
-  int finished_ = 0;
-  std::optional<Error> error_;
-};
-
-// ---- end to end ----
-
-NewTask noop() {
-  NewTask task;
-  task.kind = "noop";
-  task.created_by = "ringbench";
-  return task;
-}
-
-double percentile(std::vector<double> values, double p) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[std::min(values.size() - 1,
-                         static_cast<std::size_t>(p * static_cast<double>(values.size())))];
-}
-
-// Keeps `window` tasks between submission and completion, for a while; then waits for the last.
-struct Sustained {
-  double rate = 0;
-  std::uint64_t accepted = 0;
-};
-// Once everything accepted so far has ended.
-Result<ClusterReply> at_rest(Client& client) {
-  const auto deadline = Clock::now() + std::chrono::seconds(60);
-  while (true) {
-    auto now = client.cluster();
-    if (!now || now->completed == now->accepted) return now;
-    if (Clock::now() > deadline) return fail(ErrorCode::internal, "not all accepted tasks ended in time");
-    std::this_thread::sleep_for(milliseconds(5));
-  }
-}
-
-Result<Sustained> sustained(Client& client, const Options& options) {
-  auto before = at_rest(client);
-  if (!before) return std::unexpected(before.error());
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::uint64_t sent = 0, accepted = 0, completed = 0;
-  std::optional<Error> error;
-  const auto begin = Clock::now();
-  const auto batch = static_cast<std::uint64_t>(options.batch);
-  while (since(begin) < options.seconds && !error) {
-    auto now = client.cluster();
-    if (!now) return std::unexpected(now.error());
-    completed = now->completed - before->completed;
-    std::unique_lock lock(mutex);
-    while (sent - completed + batch <= static_cast<std::uint64_t>(options.window)) {
-      sent += batch;
-      SubmitRequest request{std::vector<NewTask>(static_cast<std::size_t>(options.batch), noop())};
-      lock.unlock();
-      client.call(std::move(request), std::chrono::seconds(30), [&](Result<ApiReply> reply) {
-        const std::lock_guard guard(mutex);
-        if (!reply) {
-          error = reply.error();
-        } else {
-          accepted += std::get<SubmitReply>(*reply).ids.size();
-        }
-        changed.notify_one();
-      });
-      lock.lock();
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));
+      const auto one = load_->singles(options_.phase_seconds);
+      if (!one) return std::unexpected(one.error());
+      figures_.add("submit -> handler starts, half load, p50", "us", percentile(one->starts, 0.5));
+      figures_.add("submit -> handler starts, half load, p99", "us", percentile(one->starts, 0.99));
     }
-    changed.wait_for(lock, milliseconds(2));
+    if (!flow) return std::unexpected(flow.error());
+    return {};
   }
-  const auto deadline = Clock::now() + std::chrono::seconds(60);
-  while (Clock::now() < deadline) {
-    auto now = client.cluster();
-    if (!now) return std::unexpected(now.error());
-    completed = now->completed - before->completed;
-    const std::lock_guard guard(mutex);
-    if (error) return std::unexpected(*error);
-    if (accepted == sent && completed >= accepted) break;
-  }
-  const double took = since(begin);
-  const std::lock_guard guard(mutex);
-  if (completed != accepted) return fail(ErrorCode::internal, "not all accepted tasks ended in time");
-  return Sustained{static_cast<double>(accepted) / took, accepted};
-}
 
-struct Singles {
-  double rate = 0, answer_p50 = 0, start_p50 = 0, start_p99 = 0;
+  // What waits for a worker of its group, which then comes.
+  Result<> drain() {
+    tell("a backlog");
+    const auto before = load_->at_rest();
+    if (!before) return std::unexpected(before.error());
+    NewTask task = bench_task();
+    task.group = "later";
+    if (auto submitted = load_->submit(task, options_.backlog); !submitted) return submitted;
+    const auto late = start_worker("late", "later");
+    const auto rate = load_->drain(before->completed, options_.backlog);
+    if (!rate) return std::unexpected(rate.error());
+    figures_.add("drain of a backlog", "tasks/s", *rate, {Figures::at_least(0.8, kSustained)});
+    return {};
+  }
+
+  Result<> processes() {
+    tell("processes");
+    const auto before = load_->at_rest();
+    if (!before) return std::unexpected(before.error());
+    NewTask task = bench_task("process");
+    task.spec = R"({"argv":["/bin/true"]})";
+    if (auto submitted = load_->submit(task, options_.processes); !submitted) return submitted;
+    const auto rate = load_->drain(before->completed, options_.processes);
+    if (!rate) return std::unexpected(rate.error());
+    figures_.add("processes (`true`), one worker", "/s", *rate, {Figures::at_least(0.85, kRawSpawn)});
+    return {};
+  }
+
+  // By the database, not by anybody's counters: each accepted task has ended once.
+  Result<> check() {
+    const auto cluster = load_->at_rest();
+    if (!cluster) return std::unexpected(cluster.error());
+    const std::string all = std::to_string(ended_before_ + static_cast<std::int64_t>(cluster->accepted));
+    const std::string found =
+        ask("SELECT count(*) || ' ended, ' || count(DISTINCT id) || ' ids, ' || (SELECT count(*) FROM "
+            "ringmaster.task)"
+            " || ' left' FROM ringmaster.task_history");
+    if (found != all + " ended, " + all + " ids, 0 left")
+      return fail(ErrorCode::internal, all + " accepted, but " + found);
+    std::fprintf(stderr, "round %d of %d: each accepted task ended once, by the database: %s\n", round_,
+                 options_.rounds, found.c_str());
+    return {};
+  }
+
+  const Options options_;
+  const fs::path bin_;
+  fs::path directory_;
+  Figures figures_;
+  std::unique_ptr<DaemonProcess> master_, worker_;
+  std::optional<TaskLoad> load_;
+  std::int64_t ended_before_ = 0;
+  int round_ = 0;
 };
-// One at a time: submit, be answered, be done; how long until the handler started.
-Result<Singles> singles(Client& client, int count) {
-  std::vector<double> answers, starts;
-  double submitting = 0;
-  for (int i = 0; i < count; ++i) {
-    const WallTime asked = read_wall_clock();
-    const auto at = Clock::now();
-    auto reply = client.submit({{noop()}});
-    if (!reply) return std::unexpected(reply.error());
-    answers.push_back(since(at) * 1e6);
-    submitting += since(at);
-    auto done = client.get({reply->ids[0], std::chrono::seconds(5)});
-    if (!done) return std::unexpected(done.error());
-    if (!done->view.result) return fail(ErrorCode::internal, "a task did not end within 5 s");
-    starts.push_back(static_cast<double>((done->view.result->started_at - asked).count()));
-  }
-  return Singles{count / submitting, percentile(answers, 0.5), percentile(starts, 0.5),
-                 percentile(starts, 0.99)};
-}
-
-// 64 clients, each awaiting its own answer.
-Result<double> parallel_singles(Client& client, int clients, double seconds) {
-  std::atomic<std::uint64_t> done = 0;
-  std::atomic<int> running = clients;
-  std::optional<Error> failed;  // on the client's thread until all have ended
-  const auto begin = Clock::now();
-  const auto end =
-      begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-  std::function<void()> next = [&] {
-    if (Clock::now() >= end || failed) {
-      --running;
-      return;
-    }
-    client.call(SubmitRequest{{noop()}}, std::chrono::seconds(10), [&](Result<ApiReply> reply) {
-      if (!reply) failed = reply.error();
-      ++done;
-      next();
-    });
-  };
-  for (int i = 0; i < clients; ++i) next();
-  while (running > 0) std::this_thread::sleep_for(milliseconds(5));
-  if (failed) return std::unexpected(*failed);
-  return static_cast<double>(done) / since(begin);
-}
-
-// By the database, not by anybody's counters: each accepted task has ended once.
-Result<> check_ends(const Options& options, std::uint64_t accepted) {
-  const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(options.database.c_str()),
-                                                                &PQfinish);
-  const std::unique_ptr<PGresult, decltype(&PQclear)> rows(
-      PQexec(connection.get(),
-             "SELECT count(*) || ' ended, ' || count(DISTINCT id) || ' ids, ' ||"
-             " (SELECT count(*) FROM ringmaster.task) || ' left' FROM ringmaster.task_history WHERE worker = "
-             "'w1'"),
-      &PQclear);
-  if (PQresultStatus(rows.get()) != PGRES_TUPLES_OK)
-    return fail(ErrorCode::internal, PQerrorMessage(connection.get()));
-  const std::string found = PQgetvalue(rows.get(), 0, 0);
-  const std::string number = std::to_string(accepted);
-  if (found != number + " ended, " + number + " ids, 0 left")
-    return fail(ErrorCode::internal, number + " accepted, but " + found);
-  std::printf("%-52s %s\n", "each of them, by the database:", found.c_str());
-  return {};
-}
-
-Result<std::unique_ptr<Client>> connect(const std::string& address) {
-  const auto deadline = Clock::now() + std::chrono::seconds(60);
-  for (;;) {
-    auto client = Client::connect({.addresses = {address}, .cluster = "bench"});
-    if (client) {
-      auto cluster = (*client)->cluster();
-      if (cluster && cluster->workers == 1 && cluster->shards_owned == kShardCount) return client;
-    }
-    if (Clock::now() > deadline)
-      return client ? fail(ErrorCode::unavailable, "the cluster did not form") : std::move(client);
-    std::this_thread::sleep_for(milliseconds(50));
-  }
-}
-
-int complain(const Error& error) {
-  std::fprintf(stderr, "ringbench tasks: %s\n", error.message.c_str());
-  return 1;
-}
-
-int run(const Options& options) {
-  namespace fs = std::filesystem;
-  if (auto migrated = migrate(options.database); !migrated) return complain(migrated.error());
-  const fs::path bin = fs::read_symlink("/proc/self/exe").parent_path();
-  std::string pattern = (fs::temp_directory_path() / "ringbench-XXXXXX").string();
-  const fs::path dir = mkdtemp(pattern.data());
-  std::printf(
-      "machine: %u cores; batch %d, window %d, slots %d; fsync and synchronous_commit as the database has "
-      "them\n",
-      std::thread::hardware_concurrency(), options.batch, options.window, options.slots);
-
-  auto raw = RawLimit(options).run(options.raw_seconds);
-  if (!raw) return complain(raw.error());
-  std::printf("%-52s %10.0f tasks/s\n", "raw: the two statements, batches of 1000", *raw);
-  std::fflush(stdout);
-
-  const std::string address = "127.0.0.1:17420";
-  DaemonProcess master(
-      {bin / "ringmaster", "serve", "--node-id", "m1", "--cluster", "bench", "--listen", address,
-       "--http-listen", "127.0.0.1:0", "--database", options.database, "--zookeeper", options.zookeeper},
-      dir / "master.log");
-  DaemonProcess worker({bin / "ringworker", "serve", "--node-id", "w1", "--cluster", "bench", "--listen",
-                        "127.0.0.1:0", "--zookeeper", options.zookeeper, "--slots",
-                        std::to_string(options.slots), "--prefetch", "8", "--data-dir", dir / "w1"},
-                       dir / "worker.log");
-  auto client = connect(address);
-  if (!client) return complain(client.error());
-
-  auto one = singles(**client, options.singles);
-  if (!one) return complain(one.error());
-  std::printf("%-52s %10.0f us\n", "submit -> answer, one at a time, p50", one->answer_p50);
-  std::printf("%-52s %10.0f us  (limit 1000)\n", "submit -> handler starts, one at a time, p50",
-              one->start_p50);
-  std::printf("%-52s %10.0f us\n", "submit -> handler starts, one at a time, p99", one->start_p99);
-  std::printf("%-52s %10.0f tasks/s\n", "submit one by one, awaited, 1 client", one->rate);
-  auto many = parallel_singles(**client, 64, 5);
-  if (!many) return complain(many.error());
-  std::printf("%-52s %10.0f tasks/s\n", "submit one by one, awaited, 64 clients", *many);
-  std::fflush(stdout);
-
-  const double master_before = master.cpu(), worker_before = worker.cpu(), postgres_before = postgres_cpu();
-  auto flow = sustained(**client, options);
-  if (!flow) return complain(flow.error());
-  const double tasks = static_cast<double>(flow->accepted);
-  std::printf("%-52s %10.0f tasks/s  (mark 30000; %.0f %% of raw; %llu tasks)\n",
-              "sustained end to end, spool on", flow->rate, 100 * flow->rate / *raw,
-              static_cast<unsigned long long>(flow->accepted));
-  std::printf("%-52s %10.1f us  worker %.1f us  PostgreSQL %.1f us\n", "CPU a task: master",
-              1e6 * (master.cpu() - master_before) / tasks, 1e6 * (worker.cpu() - worker_before) / tasks,
-              1e6 * (postgres_cpu() - postgres_before) / tasks);
-  const auto cluster = at_rest(**client);
-  if (!cluster) return complain(cluster.error());
-  if (auto checked = check_ends(options, cluster->accepted); !checked) return complain(checked.error());
-  fs::remove_all(dir);
-  return 0;
-}
 
 }  // namespace
 
 int bench_tasks(int argc, char** argv) {
   Options options;
-  CLI::App app{"Whole tasks through a master and a worker, beside the database's own limit",
+  CLI::App app{"Whole tasks through a master and a worker, beside what the machine allows at most",
                "ringbench tasks"};
   app.add_option("--database", options.database, "PostgreSQL, empty: a connection string")->required();
   app.add_option("--zookeeper", options.zookeeper, "host:port")->required();
-  app.add_option("--seconds", options.seconds, "of the sustained run")->capture_default_str();
-  app.add_option("--raw-seconds", options.raw_seconds, "of the raw limit")->capture_default_str();
+  app.add_option("--rounds", options.rounds, "of all limits and figures; their medians are shown")
+      ->check(CLI::Range(1, 1'000))
+      ->capture_default_str();
+  app.add_option("--seconds", options.seconds, "of the sustained load, in each round")->capture_default_str();
+  app.add_option("--limit-seconds", options.limit_seconds, "of each limit")->capture_default_str();
+  app.add_option("--phase-seconds", options.phase_seconds, "of each other measurement")
+      ->capture_default_str();
   app.add_option("--batch", options.batch, "tasks in one submission")->capture_default_str();
   app.add_option("--window", options.window, "tasks between submission and end")->capture_default_str();
   app.add_option("--slots", options.slots, "of the worker")->capture_default_str();
-  app.add_option("--singles", options.singles, "tasks submitted one at a time")->capture_default_str();
+  app.add_option("--backlog", options.backlog, "tasks that wait for their worker")->capture_default_str();
+  app.add_option("--processes", options.processes, "tasks that are processes")->capture_default_str();
+  app.add_option("-o,--output", options.output, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  app.add_option("--compare", options.recorded,
+                 "an earlier -o json: complain of ratios that are clearly worse")
+      ->check(CLI::ExistingFile);
   CLI11_PARSE(app, argc, argv);
-  return run(options);
+  if (const auto done = TasksBench(options).run(); !done) {
+    std::fprintf(stderr, "ringbench tasks: %s\n", done.error().message.c_str());
+    return 1;
+  }
+  return 0;
 }
 
 }  // namespace ringmaster

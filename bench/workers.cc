@@ -1,0 +1,189 @@
+// `ringbench workers`: what many workers cost one master: memory and processor time of each when nothing
+// happens, how long until all that join at once are connected, and until all that vanish at once are gone;
+// and how evenly tasks spread over them. The workers are real but light, all in this process.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "bench/bench.h"
+#include "bench/daemon_process.h"
+#include "bench/figures.h"
+#include "bench/raw_limits.h"
+#include "bench/task_load.h"
+#include "bench/worker_crowd.h"
+#include "sql/migrate.h"
+
+namespace ringmaster {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr const char* kAddress = "127.0.0.1:17421";
+constexpr int kTasksEach = 100;
+
+struct Options {
+  std::string database, zookeeper, output = "text";
+  std::vector<int> counts = {10, 1'000, 5'000};
+  double idle_seconds = 10;
+};
+
+double since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+class WorkersBench {
+ public:
+  explicit WorkersBench(const Options& options) : options_(options) {
+    std::string pattern = (fs::temp_directory_path() / "ringbench-XXXXXX").string();
+    directory_ = mkdtemp(pattern.data());
+  }
+  ~WorkersBench() {
+    std::error_code ignored;
+    fs::remove_all(directory_, ignored);
+  }
+  WorkersBench(const WorkersBench&) = delete;
+  WorkersBench& operator=(const WorkersBench&) = delete;
+
+  Result<> run() {
+    if (auto migrated = migrate(options_.database); !migrated) return std::unexpected(migrated.error());
+    const fs::path bin = fs::read_symlink("/proc/self/exe").parent_path();
+    master_ = std::make_unique<DaemonProcess>(
+        std::vector<std::string>{bin / "ringmaster", "serve", "--node-id", "m1", "--cluster", "bench",
+                                 "--listen", kAddress, "--http-listen", "127.0.0.1:0", "--database",
+                                 options_.database, "--zookeeper", options_.zookeeper},
+        directory_ / "master.log");
+    auto load = TaskLoad::connect(kAddress, 0);
+    if (!load) return std::unexpected(load.error());
+    load_.emplace(*std::move(load));
+    const long alone = master_->resident();
+    figures_.add("memory of a master without workers", "MiB", static_cast<double>(alone) / 1024);
+    for (const int count : options_.counts) {
+      if (auto done = measure(count, alone); !done) return done;
+    }
+    std::fputs((options_.output == "json" ? figures_.json() : figures_.text()).c_str(), stdout);
+    return {};
+  }
+
+ private:
+  // Polled seldom: the answer names each of them.
+  Result<double> seconds_until(const std::function<bool(const WorkersReply&)>& holds) {
+    const auto begin = Clock::now();
+    for (;; std::this_thread::sleep_for(milliseconds(20))) {
+      const auto seen = load_->workers();
+      if (!seen) return std::unexpected(seen.error());
+      if (holds(*seen)) return since(begin);
+      if (since(begin) > 120) return fail(ErrorCode::internal, "not in two minutes");
+    }
+  }
+  static std::ptrdiff_t connected(const WorkersReply& reply) {
+    return std::ranges::count_if(reply.workers,
+                                 [](const WorkerView& view) { return view.registered && view.connected; });
+  }
+
+  Result<> measure(int count, long alone) {
+    std::fprintf(stderr, "%d workers\n", count);
+    const std::string of = ", " + std::to_string(count) + " workers";
+    double before = master_->cpu();
+    std::optional<WorkerCrowd> crowd(std::in_place, options_.zookeeper, count);
+    const auto joined = seconds_until([&](const WorkersReply& reply) { return connected(reply) == count; });
+    if (!joined) return std::unexpected(joined.error());
+    figures_.add("until all that joined at once are connected" + of, "s", *joined);
+    figures_.add("  of the master's processor time, each" + of, "us",
+                 1e6 * (master_->cpu() - before) / count);
+
+    std::this_thread::sleep_for(std::chrono::seconds(3));
+    before = master_->cpu();
+    std::this_thread::sleep_for(std::chrono::duration<double>(options_.idle_seconds));
+    figures_.add("a master's processor when idle" + of, "%",
+                 100 * (master_->cpu() - before) / options_.idle_seconds,
+                 count == 1'000 ? std::vector{Figures::at_most(5)} : std::vector<Figures::Goal>{});
+    figures_.add("a master's memory for each" + of, "KiB",
+                 static_cast<double>(master_->resident() - alone) / count,
+                 count >= 1'000 ? std::vector{Figures::at_most(64)} : std::vector<Figures::Goal>{});
+    if (auto spread = spread_tasks(count, of); !spread) return spread;
+
+    before = master_->cpu();
+    crowd.reset();
+    const auto left = seconds_until([](const WorkersReply& reply) { return connected(reply) == 0; });
+    if (!left) return std::unexpected(left.error());
+    figures_.add("until all that vanished at once are gone" + of, "s", *left);
+    figures_.add("  of the master's processor time, each" + of + " ", "us",
+                 1e6 * (master_->cpu() - before) / count);
+    return {};
+  }
+
+  // Each has room: where a task runs is the ring's doing alone.
+  Result<> spread_tasks(int count, const std::string& of) {
+    const auto before = load_->at_rest();
+    if (!before) return std::unexpected(before.error());
+    const auto tasks = static_cast<std::uint64_t>(count) * kTasksEach;
+    if (auto submitted = load_->submit(bench_task(), tasks); !submitted) return submitted;
+    const auto rate = load_->drain(before->completed, tasks);
+    if (!rate) return std::unexpected(rate.error());
+    figures_.add("tasks through them" + of, "tasks/s", *rate);
+    const std::string sql =
+        "SELECT min(n) || ' ' || max(n) FROM (SELECT count(*) AS n FROM (SELECT worker FROM "
+        "ringmaster.task_history "
+        "ORDER BY id DESC LIMIT " +
+        std::to_string(tasks) + ") t GROUP BY worker) w";
+    auto found = ask_database(options_.database, sql);
+    if (!found) return std::unexpected(found.error());
+    const auto space = found->find(' ');
+    figures_.add("the least of tasks on one of them, mean 100" + of, "tasks",
+                 std::stod(found->substr(0, space)));
+    figures_.add("the most of tasks on one of them, mean 100" + of, "tasks",
+                 std::stod(found->substr(space + 1)));
+    return {};
+  }
+
+  const Options options_;
+  fs::path directory_;
+  Figures figures_;
+  std::unique_ptr<DaemonProcess> master_;
+  std::optional<TaskLoad> load_;
+};
+
+}  // namespace
+
+int bench_workers(int argc, char** argv) {
+  Options options;
+  CLI::App app{"What many workers cost one master", "ringbench workers"};
+  app.add_option("--database", options.database, "PostgreSQL, empty: a connection string")->required();
+  app.add_option("--zookeeper", options.zookeeper, "host:port")->required();
+  app.add_option("--counts", options.counts, "of workers, one after the other")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app.add_option("--idle-seconds", options.idle_seconds, "of watching a master that has nothing to do")
+      ->capture_default_str();
+  app.add_option("-o,--output", options.output, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  // Three descriptors for each worker here, one there.
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  if (const auto done = WorkersBench(options).run(); !done) {
+    std::fprintf(stderr, "ringbench workers: %s\n", done.error().message.c_str());
+    return 1;
+  }
+  return 0;
+}
+
+}  // namespace ringmaster
