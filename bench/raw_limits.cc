@@ -134,14 +134,6 @@ Result<RawCommits> raw_commits(const std::string& database, double seconds) {
   return result;
 }
 
-Result<std::string> ask_database(const std::string& database, const std::string& sql) {
-  const std::unique_ptr<PGconn, decltype(&PQfinish)> connection(PQconnectdb(database.c_str()), &PQfinish);
-  const std::unique_ptr<PGresult, decltype(&PQclear)> rows(PQexec(connection.get(), sql.c_str()), &PQclear);
-  if (PQresultStatus(rows.get()) != PGRES_TUPLES_OK || PQntuples(rows.get()) == 0)
-    return fail(ErrorCode::unavailable, PQerrorMessage(connection.get()));
-  return PQgetvalue(rows.get(), 0, 0);
-}
-
 double raw_echo_micros(double seconds) {
   constexpr int kBlock = 1'000;
   AsioLoop server_loop, loop;

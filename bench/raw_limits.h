@@ -26,7 +26,4 @@ double raw_echo_micros(double seconds);
 // `true` spawned and waited for, so many at the same time. Processes a second.
 double raw_spawns(int at_once, double seconds);
 
-// The first column of the first row, as text. Errors: unavailable, with what PostgreSQL said.
-Result<std::string> ask_database(const std::string& database, const std::string& sql);
-
 }  // namespace ringmaster

@@ -36,12 +36,13 @@ NewTask bench_task(const std::string& kind) {
   return task;
 }
 
-Result<TaskLoad> TaskLoad::connect(const std::string& address, std::uint32_t workers) {
+Result<TaskLoad> TaskLoad::connect(const std::string& address, std::uint32_t masters, std::uint32_t workers) {
   for (const auto begin = Clock::now();; std::this_thread::sleep_for(milliseconds(50))) {
     auto client = Client::connect({.addresses = {address}, .cluster = "bench"});
     if (client) {
       const auto cluster = (*client)->cluster();
-      if (cluster && cluster->workers == workers && cluster->shards_owned == kShardCount)
+      if (cluster && cluster->masters == masters && cluster->workers == workers &&
+          cluster->shards_owned >= kShardCount / (2 * masters) && cluster->shards_unowned == 0)
         return TaskLoad(*std::move(client));
     }
     if (since(begin) < 60) continue;
@@ -59,13 +60,13 @@ Result<ClusterReply> TaskLoad::at_rest(std::uint64_t but) {
   }
 }
 
-Result<SingleTasks> TaskLoad::singles(double seconds) {
+Result<SingleTasks> TaskLoad::singles(double seconds, const NewTask& task) {
   SingleTasks result;
   double submitting = 0;
   for (const auto begin = Clock::now(); since(begin) < seconds;) {
     const WallTime asked = read_wall_clock();
     const auto at = Clock::now();
-    const auto reply = client_->submit({{bench_task()}});
+    const auto reply = client_->submit({{task}});
     if (!reply) return std::unexpected(reply.error());
     result.answers.push_back(1e6 * since(at));
     submitting += since(at);

@@ -16,15 +16,17 @@ struct SingleTasks {
   std::vector<double> answers, starts;  // microseconds after it was asked for
 };
 
+NewTask bench_task(const std::string& kind = "noop");
+
 class TaskLoad {
  public:
   explicit TaskLoad(std::unique_ptr<Client> client) : client_(std::move(client)) {}
 
-  // Connects once the cluster of one master and so many workers has formed.
-  static Result<TaskLoad> connect(const std::string& address, std::uint32_t workers);
+  // Connects once a cluster of so many masters and workers has formed.
+  static Result<TaskLoad> connect(const std::string& address, std::uint32_t masters, std::uint32_t workers);
 
   // One at a time: submitted, answered, awaited. How long until the answer, and until the handler started.
-  Result<SingleTasks> singles(double seconds);
+  Result<SingleTasks> singles(double seconds, const NewTask& task);
   // So many callers, each submitting a batch of so many, then the next. Tasks a second.
   Result<double> parallel(int callers, int batch, double seconds);
   struct Flow {
@@ -46,7 +48,5 @@ class TaskLoad {
  private:
   std::unique_ptr<Client> client_;
 };
-
-NewTask bench_task(const std::string& kind = "noop");
 
 }  // namespace ringmaster

@@ -3,7 +3,6 @@
 // after round, so that both meet the same weather.
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -18,17 +17,15 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
-#include "bench/daemon_process.h"
+#include "bench/bench_cluster.h"
 #include "bench/figures.h"
 #include "bench/raw_limits.h"
 #include "bench/task_load.h"
-#include "sql/migrate.h"
 
 namespace ringmaster {
 
 namespace {
 
-namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 struct Options {
@@ -45,7 +42,6 @@ constexpr const char* kRawTrip = "raw: one commit and one round trip of TCP";
 constexpr const char* kRawSpawn = "raw: `true`, spawned and waited for";
 constexpr const char* kSustained = "sustained, end to end";
 constexpr const char* kPostgresCpu = "processor time a task: PostgreSQL";
-constexpr const char* kAddress = "127.0.0.1:17420";
 
 double own_cpu() {
   rusage usage{};
@@ -59,19 +55,10 @@ double own_cpu() {
 class TasksBench {
  public:
   explicit TasksBench(const Options& options)
-      : options_(options), bin_(fs::read_symlink("/proc/self/exe").parent_path()) {
-    std::string pattern = (fs::temp_directory_path() / "ringbench-XXXXXX").string();
-    directory_ = mkdtemp(pattern.data());
-  }
-  ~TasksBench() {
-    std::error_code ignored;
-    fs::remove_all(directory_, ignored);
-  }
-  TasksBench(const TasksBench&) = delete;
-  TasksBench& operator=(const TasksBench&) = delete;
+      : options_(options), cluster_(options.database, options.zookeeper) {}
 
   Result<> run() {
-    if (auto migrated = migrate(options_.database); !migrated) return std::unexpected(migrated.error());
+    if (auto prepared = cluster_.prepare(); !prepared) return prepared;
     describe();
     for (round_ = 1; round_ <= options_.rounds; ++round_) {
       using Phase = Result<> (TasksBench::*)();
@@ -81,8 +68,7 @@ class TasksBench {
         if (auto done = (this->*phase)(); !done) return done;
       }
       load_.reset();
-      worker_.reset();
-      master_.reset();
+      cluster_.stop_all();
     }
     std::fputs((options_.output == "json" ? figures_.json() : figures_.text()).c_str(), stdout);
     return options_.recorded.empty() ? Result<>{} : compare();
@@ -101,7 +87,7 @@ class TasksBench {
     return {};
   }
 
-  std::string ask(const std::string& sql) const { return ask_database(options_.database, sql).value_or("?"); }
+  std::string ask(const std::string& sql) const { return cluster_.ask(sql).value_or("?"); }
   void tell(const char* what) const {
     std::fprintf(stderr, "round %d of %d: %s\n", round_, options_.rounds, what);
   }
@@ -134,23 +120,11 @@ class TasksBench {
     return {};
   }
 
-  std::unique_ptr<DaemonProcess> start_worker(const std::string& id, const std::string& group) {
-    return std::make_unique<DaemonProcess>(
-        std::vector<std::string>{bin_ / "ringworker", "serve", "--node-id", id, "--cluster", "bench",
-                                 "--listen", "127.0.0.1:0", "--zookeeper", options_.zookeeper, "--groups",
-                                 group, "--slots", std::to_string(options_.slots), "--prefetch", "8",
-                                 "--data-dir", directory_ / id},
-        directory_ / (id + ".log"));
-  }
   Result<> start() {
     tell("a master and a worker");
-    master_ = std::make_unique<DaemonProcess>(
-        std::vector<std::string>{bin_ / "ringmaster", "serve", "--node-id", "m1", "--cluster", "bench",
-                                 "--listen", kAddress, "--http-listen", "127.0.0.1:0", "--database",
-                                 options_.database, "--zookeeper", options_.zookeeper},
-        directory_ / "master.log");
-    worker_ = start_worker("w1", "default");
-    auto load = TaskLoad::connect(kAddress, 1);
+    cluster_.start_master("m1");
+    cluster_.start_worker("w1", "default", options_.slots);
+    auto load = TaskLoad::connect(cluster_.address_of("m1"), 1, 1);
     if (!load) return std::unexpected(load.error());
     load_.emplace(*std::move(load));
     ended_before_ = std::stoll(ask("SELECT count(*) FROM ringmaster.task_history"));
@@ -159,7 +133,7 @@ class TasksBench {
 
   Result<> alone() {
     tell("one task at a time");
-    const auto one = load_->singles(options_.phase_seconds);
+    const auto one = load_->singles(options_.phase_seconds, bench_task());
     if (!one) return std::unexpected(one.error());
     figures_.add("submit one by one, awaited, 1 client", "/s", one->rate,
                  {Figures::at_least(0.7, kRawCommit)});
@@ -190,7 +164,8 @@ class TasksBench {
     tell("sustained");
     const auto before = load_->at_rest();
     if (!before) return std::unexpected(before.error());
-    const double master = master_->cpu(), worker = worker_->cpu(), postgres = postgres_cpu(),
+    const DaemonProcess &its_master = cluster_.daemon("m1"), &its_worker = cluster_.daemon("w1");
+    const double master = its_master.cpu(), worker = its_worker.cpu(), postgres = postgres_cpu(),
                  client = own_cpu();
     const auto rate = load_->flow({options_.batch, options_.window, options_.seconds});
     if (!rate) return std::unexpected(rate.error());
@@ -198,21 +173,21 @@ class TasksBench {
     if (!after) return std::unexpected(after.error());
     const double tasks = static_cast<double>(after->completed - before->completed);
     figures_.add(kSustained, "tasks/s", *rate, {Figures::at_least(90'000), Figures::at_least(0.4, kRawLife)});
-    const double ours = (master_->cpu() - master + worker_->cpu() - worker + own_cpu() - client) / tasks;
+    const double ours = (its_master.cpu() - master + its_worker.cpu() - worker + own_cpu() - client) / tasks;
     figures_.add(kPostgresCpu, "us", 1e6 * (postgres_cpu() - postgres) / tasks);
-    figures_.add("processor time a task: master", "us", 1e6 * (master_->cpu() - master) / tasks);
-    figures_.add("processor time a task: worker", "us", 1e6 * (worker_->cpu() - worker) / tasks);
+    figures_.add("processor time a task: master", "us", 1e6 * (its_master.cpu() - master) / tasks);
+    figures_.add("processor time a task: worker", "us", 1e6 * (its_worker.cpu() - worker) / tasks);
     figures_.add("processor time a task: client", "us", 1e6 * (own_cpu() - client) / tasks);
     figures_.add("processor time a task: ours together", "us", 1e6 * ours,
                  {Figures::at_most(1.5, kPostgresCpu)});
-    figures_.add("memory of the master", "MiB", static_cast<double>(master_->resident()) / 1024);
-    figures_.add("memory of the worker", "MiB", static_cast<double>(worker_->resident()) / 1024);
+    figures_.add("memory of the master", "MiB", static_cast<double>(its_master.resident()) / 1024);
+    figures_.add("memory of the worker", "MiB", static_cast<double>(its_worker.resident()) / 1024);
     return {};
   }
 
   Result<> half_load() {
     tell("one task at a time, at half of the sustained rate");
-    auto second = TaskLoad::connect(kAddress, 1);
+    auto second = TaskLoad::connect(cluster_.address_of("m1"), 1, 1);
     if (!second) return std::unexpected(second.error());
     Result<double> flow = 0;
     {
@@ -221,7 +196,7 @@ class TasksBench {
                              0.5 * figures_.median_of(kSustained)});
       });
       std::this_thread::sleep_for(std::chrono::milliseconds(500));
-      const auto one = load_->singles(options_.phase_seconds);
+      const auto one = load_->singles(options_.phase_seconds, bench_task());
       if (!one) return std::unexpected(one.error());
       figures_.add("submit -> handler starts, half load, p50", "us", percentile(one->starts, 0.5));
       figures_.add("submit -> handler starts, half load, p99", "us", percentile(one->starts, 0.99));
@@ -238,9 +213,10 @@ class TasksBench {
     NewTask task = bench_task();
     task.group = "later";
     if (auto submitted = load_->submit(task, options_.backlog); !submitted) return submitted;
-    const auto late = start_worker("late", "later");
+    cluster_.start_worker("late", "later", options_.slots);
     const auto rate = load_->drain(before->completed, options_.backlog);
     if (!rate) return std::unexpected(rate.error());
+    cluster_.stop("late");
     figures_.add("drain of a backlog", "tasks/s", *rate, {Figures::at_least(0.8, kSustained)});
     return {};
   }
@@ -275,10 +251,8 @@ class TasksBench {
   }
 
   const Options options_;
-  const fs::path bin_;
-  fs::path directory_;
+  BenchCluster cluster_;
   Figures figures_;
-  std::unique_ptr<DaemonProcess> master_, worker_;
   std::optional<TaskLoad> load_;
   std::int64_t ended_before_ = 0;
   int round_ = 0;

@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -14,25 +12,20 @@
 
 #include <CLI/CLI.hpp>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "bench/bench.h"
-#include "bench/daemon_process.h"
+#include "bench/bench_cluster.h"
 #include "bench/figures.h"
-#include "bench/raw_limits.h"
 #include "bench/task_load.h"
 #include "bench/worker_crowd.h"
-#include "sql/migrate.h"
 
 namespace ringmaster {
 
 namespace {
 
-namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr const char* kAddress = "127.0.0.1:17421";
 constexpr int kTasksEach = 100;
 
 struct Options {
@@ -47,26 +40,13 @@ double since(Clock::time_point begin) {
 
 class WorkersBench {
  public:
-  explicit WorkersBench(const Options& options) : options_(options) {
-    std::string pattern = (fs::temp_directory_path() / "ringbench-XXXXXX").string();
-    directory_ = mkdtemp(pattern.data());
-  }
-  ~WorkersBench() {
-    std::error_code ignored;
-    fs::remove_all(directory_, ignored);
-  }
-  WorkersBench(const WorkersBench&) = delete;
-  WorkersBench& operator=(const WorkersBench&) = delete;
+  explicit WorkersBench(const Options& options)
+      : options_(options), cluster_(options.database, options.zookeeper) {}
 
   Result<> run() {
-    if (auto migrated = migrate(options_.database); !migrated) return std::unexpected(migrated.error());
-    const fs::path bin = fs::read_symlink("/proc/self/exe").parent_path();
-    master_ = std::make_unique<DaemonProcess>(
-        std::vector<std::string>{bin / "ringmaster", "serve", "--node-id", "m1", "--cluster", "bench",
-                                 "--listen", kAddress, "--http-listen", "127.0.0.1:0", "--database",
-                                 options_.database, "--zookeeper", options_.zookeeper},
-        directory_ / "master.log");
-    auto load = TaskLoad::connect(kAddress, 0);
+    if (auto prepared = cluster_.prepare(); !prepared) return prepared;
+    master_ = &cluster_.start_master("m1");
+    auto load = TaskLoad::connect(cluster_.address_of("m1"), 1, 0);
     if (!load) return std::unexpected(load.error());
     load_.emplace(*std::move(load));
     const long alone = master_->resident();
@@ -140,7 +120,7 @@ class WorkersBench {
         "ringmaster.task_history "
         "ORDER BY id DESC LIMIT " +
         std::to_string(tasks) + ") t GROUP BY worker) w";
-    auto found = ask_database(options_.database, sql);
+    const auto found = cluster_.ask(sql);
     if (!found) return std::unexpected(found.error());
     const auto space = found->find(' ');
     figures_.add("the least of tasks on one of them, mean 100" + of, "tasks",
@@ -151,9 +131,9 @@ class WorkersBench {
   }
 
   const Options options_;
-  fs::path directory_;
+  BenchCluster cluster_;
+  DaemonProcess* master_ = nullptr;
   Figures figures_;
-  std::unique_ptr<DaemonProcess> master_;
   std::optional<TaskLoad> load_;
 };
 
