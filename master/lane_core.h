@@ -59,6 +59,12 @@ class Lane {
   std::size_t delayed = 0;       // in memory, not due yet
   std::uint64_t dispatched = 0;  // sent and without a result
 
+  // ---- what the scheduler has noted of it ----
+  std::size_t counted = 0;      // its tasks in memory
+  bool counted_behind = false;  // as one that has workers and more in the store
+  bool wanted = false;          // it had something for its workers to do
+  bool hungry = false;          // in the queue of those that want to be read
+
  private:
   std::string group_;
   std::set<PageKey> ready_;

@@ -66,6 +66,7 @@ struct MasterDaemon::Life {
     options.core.worker_timeout = settings.worker_timeout;
     options.core.max_crashes = settings.max_crashes;
     options.core.lane_window = settings.lane_window;
+    options.core.waiting_window = settings.waiting_window;
     options.audit_interval = settings.audit_interval;
     node = std::make_unique<MasterNode>(loop, store, *registry, std::move(options), fenced);
   }

@@ -15,6 +15,7 @@ std::vector<Setting> declare_master_settings() {
             1, 100}),
       live({"retention", duration, "30d", "how long ended tasks are kept"}),
       {"lane_window", integer, "20000", "waiting tasks of one group kept in memory", 100, 10'000'000},
+      {"waiting_window", integer, "200000", "waiting tasks of all groups kept in memory", 1'000, 100'000'000},
       live({"stop_timeout", duration, "20s", "how long an orderly stop may take"}),
       {"audit_interval", duration, "1m", "between two audits, which one master makes for all; 0s makes none"},
   };
@@ -32,6 +33,7 @@ Result<MasterSettings> read_master_settings(const Settings& settings) {
   read.max_crashes = static_cast<std::int32_t>(settings.get_int("max_crashes"));
   read.retention = settings.get_duration("retention");
   read.lane_window = static_cast<std::uint32_t>(settings.get_int("lane_window"));
+  read.waiting_window = static_cast<std::uint32_t>(settings.get_int("waiting_window"));
   read.stop_timeout = settings.get_duration("stop_timeout");
   read.audit_interval = settings.get_duration("audit_interval");
   if (read.worker_timeout < std::chrono::seconds(1))

@@ -18,6 +18,7 @@ struct MasterSettings : NodeSettings {
   std::int32_t max_crashes = 0;
   Duration retention{};
   std::uint32_t lane_window = 0;
+  std::uint32_t waiting_window = 0;
   Duration stop_timeout{};
   Duration audit_interval{};
 };

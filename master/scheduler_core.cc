@@ -101,15 +101,14 @@ std::optional<WallTime> SchedulerCore::next_wake() const {
 
 Effects SchedulerCore::take_effects(Now now) {
   if (!frozen_) {
-    std::set<std::string> touched;
-    while (!pump_needed_.empty()) {
-      Lane& its = **pump_needed_.begin();
-      pump_needed_.erase(pump_needed_.begin());
-      pump(its);
-      trim(its);
-      touched.insert(its.workers.begin(), its.workers.end());
+    while (!moved_.empty()) {
+      Lane& its = **moved_.begin();
+      moved_.erase(moved_.begin());
+      settle(its);
     }
-    tell_demand(touched, false);
+    if (waiting_ <= options_.waiting_window) room_wanted_at_ = 0;
+    if (waiting_ > std::max(options_.waiting_window, room_wanted_at_)) make_room();
+    tell_demand(std::exchange(demand_moved_, {}), false);
   }
   if (now.mono >= reads_paused_until_) plan_reads(now);
   flush_outboxes();

@@ -50,6 +50,8 @@ struct CoreOptions {
   Duration death_settle = std::chrono::seconds(4);
   std::int32_t max_crashes = 3;      // worker deaths while it ran: then a task is quarantined
   std::size_t lane_window = 20'000;  // ready tasks of a lane in memory
+  std::size_t waiting_window =
+      200'000;  // of all lanes: each has its share of it, a small one without workers
   int page_size = 2'000;
 };
 
@@ -331,7 +333,15 @@ class SchedulerCore {
   // scheduler_core_tasks.cc
   void admit(TaskRow row, Now now);  // into memory, if it is to be there
   void enqueue(Entry& entry);        // among its lane's ready ones
-  void trim(Lane& lane);
+  void trim(Lane& lane, std::size_t window);
+  void reload_all();
+  void settle(Lane& lane);
+  void count(Lane& lane);
+  void feed(Lane& lane);
+  void make_room();
+  std::size_t share_of(const Lane& lane) const;
+  bool wants_page(const Lane& lane) const;
+  void read_pages(std::deque<Lane*>& lanes, Now now);
   TaskRow take_out(Entry& entry);  // out of memory; `entry` is gone
   void touch(TaskId id);           // rows of it that are being read are older than memory
   bool outdated(TaskId id, ReadStamp begun) const;
@@ -442,7 +452,12 @@ class SchedulerCore {
   struct ByGroup {
     bool operator()(const Lane* a, const Lane* b) const { return a->group() < b->group(); }
   };
-  std::set<Lane*, ByGroup> pump_needed_;  // lanes with something to decide
+  std::set<Lane*, ByGroup> moved_;  // lanes with something to decide
+  std::deque<Lane*> hungry_,
+      idle_hungry_;                       // those that may be read, in turn; those without workers come last
+  std::size_t waiting_ = 0, behind_ = 0;  // tasks of all lanes; lanes with workers and more in the store
+  std::size_t room_wanted_at_ = 0;        // so many waiting tasks are too many
+  std::set<std::string> demand_moved_;    // workers that may have to be told
   Effects effects_;
   struct ByToken {
     bool operator()(const Token& a, const Token& b) const {

@@ -10,6 +10,10 @@ namespace ringmaster {
 
 namespace {
 constexpr std::size_t kMaxLookup = 1'000;
+constexpr std::size_t kLeastShare = 32;        // waiting tasks of a lane with workers
+constexpr std::size_t kIdleShare = 16;         // without: for their deadlines
+constexpr int kMaxPagesAtOnce = 8;             // others want to read, too
+constexpr std::size_t kMaxLanesLookedAt = 64;  // in one turn, for their next page
 }  // namespace
 
 void SchedulerCore::on_shards_taken(const std::vector<ShardEpoch>& taken, Now now) {
@@ -23,7 +27,14 @@ void SchedulerCore::on_shards_taken(const std::vector<ShardEpoch>& taken, Now no
     if (worker->link != 0) announce(*worker, taken);
   }
   for (const ShardEpoch& shard : taken) takes_[shard.shard] = *last_take_;
-  for (auto& [group, its] : lanes_) its->reload();
+  reload_all();
+}
+
+void SchedulerCore::reload_all() {
+  for (auto& [group, its] : lanes_) {
+    its->reload();
+    moved_.insert(its.get());
+  }
   want_groups_ = true;
 }
 
@@ -33,7 +44,7 @@ void SchedulerCore::freeze() {
 
 void SchedulerCore::unfreeze() {
   frozen_ = false;
-  for (auto& [group, its] : lanes_) pump_needed_.insert(its.get());
+  for (auto& [group, its] : lanes_) moved_.insert(its.get());
 }
 
 bool SchedulerCore::quiet() const {
@@ -166,15 +177,8 @@ void SchedulerCore::plan_reads(Now now) {
     next_sweep_ = now.mono + options_.due_horizon / 2;
   }
   if (!due_reading_ && now.mono < next_sweep_) {
-    for (auto& [group, its] : lanes_) {
-      if (!its->in_store() || its->reading() || its->size() + its->delayed > options_.lane_window / 2) {
-        continue;
-      }
-      if (!gate_open(*its, now)) continue;
-      its->begin_read();
-      ++pages_reading_;
-      effects_.reads.push_back(PageRead{group, its->cursor(), horizon_, options_.page_size, read_clock_});
-    }
+    read_pages(hungry_, now);
+    read_pages(idle_hungry_, now);
   }
   std::vector<TaskId> ids;
   for (auto& [id, inquiry] : inquiries_) {
@@ -191,13 +195,84 @@ void SchedulerCore::plan_reads(Now now) {
   }
 }
 
+// Something happened to it: what can be is dispatched, what is too much goes, what is missing is read.
+void SchedulerCore::settle(Lane& its) {
+  pump(its);
+  trim(its, options_.lane_window);
+  count(its);
+  feed(its);
+  const bool wanted = its.size() > 0 || its.in_store();
+  if (std::exchange(its.wanted, wanted) != wanted)
+    demand_moved_.insert(its.workers.begin(), its.workers.end());
+}
+
+void SchedulerCore::count(Lane& its) {
+  const std::size_t held = its.size() + its.delayed;
+  waiting_ = waiting_ - std::exchange(its.counted, held) + held;
+  const bool behind = its.in_store() && !its.workers.empty();
+  if (std::exchange(its.counted_behind, behind) != behind) behind ? ++behind_ : --behind_;
+}
+
+std::size_t SchedulerCore::share_of(const Lane& its) const {
+  const std::size_t fair =
+      its.workers.empty()
+          ? kIdleShare
+          : std::max(options_.waiting_window / std::max(behind_, std::size_t{1}), kLeastShare);
+  return std::min(fair, options_.lane_window);
+}
+
+bool SchedulerCore::wants_page(const Lane& its) const {
+  return its.in_store() && !its.reading() && its.size() + its.delayed <= share_of(its) / 2;
+}
+
+void SchedulerCore::feed(Lane& its) {
+  if (its.hungry || !wants_page(its)) return;
+  its.hungry = true;
+  (its.workers.empty() ? idle_hungry_ : hungry_).push_back(&its);
+}
+
+void SchedulerCore::read_pages(std::deque<Lane*>& lanes, Now now) {
+  const std::size_t most = std::min(lanes.size(), kMaxLanesLookedAt);
+  for (std::size_t i = 0; i < most && pages_reading_ < kMaxPagesAtOnce; ++i) {
+    Lane& its = *lanes.front();
+    lanes.pop_front();
+    its.hungry = false;
+    if (!wants_page(its)) continue;
+    if (!gate_open(its, now)) {
+      its.hungry = true;
+      lanes.push_back(&its);
+      continue;
+    }
+    its.begin_read();
+    ++pages_reading_;
+    const int limit = std::min(options_.page_size, static_cast<int>(share_of(its)));
+    effects_.reads.push_back(PageRead{its.group(), its.cursor(), horizon_, limit, read_clock_});
+  }
+}
+
+// More lanes than memory has whole windows for.
+void SchedulerCore::make_room() {
+  const std::size_t fair = std::max(options_.waiting_window / lanes_.size(), kLeastShare);
+  for (auto& [group, its] : lanes_) {
+    trim(*its, its->workers.empty() ? kIdleShare : fair);
+    count(*its);
+    feed(*its);
+  }
+  // What cannot go, because it is due later or being read, is not looked for again at once.
+  room_wanted_at_ = waiting_ + options_.waiting_window / 8;
+}
+
 void SchedulerCore::end_read() {
   if (!reading() && lookups_reading_ == 0) touched_.clear();
 }
 
 void SchedulerCore::on_groups(const std::vector<std::string>& groups) {
   groups_reading_ = false;
-  for (const std::string& group : groups) lane(group).reload();
+  for (const std::string& group : groups) {
+    Lane& its = lane(group);
+    its.reload();
+    moved_.insert(&its);
+  }
 }
 
 void SchedulerCore::on_page(const PageRead& request, std::vector<TaskRow> rows, PageKey last, bool exhausted,
@@ -205,6 +280,7 @@ void SchedulerCore::on_page(const PageRead& request, std::vector<TaskRow> rows, 
   Lane& its = lane(request.group);
   for (TaskRow& row : rows) take_row(std::move(row), request.begun, now);
   its.end_read(last, exhausted);
+  moved_.insert(&its);
   --pages_reading_;
   end_read();
 }
@@ -212,8 +288,7 @@ void SchedulerCore::on_page(const PageRead& request, std::vector<TaskRow> rows, 
 void SchedulerCore::on_due(const DueRead& request, std::vector<TaskRow> rows, Now now) {
   if (rows.size() >= static_cast<std::size_t>(request.limit)) {
     // Too many for one answer: every lane pages them in, in order.
-    for (auto& [group, its] : lanes_) its->reload();
-    want_groups_ = true;
+    reload_all();
   }
   for (TaskRow& row : rows) take_row(std::move(row), request.begun, now);
   due_reading_ = false;
@@ -306,13 +381,14 @@ void SchedulerCore::read_failed(const ReadRequest& request, Now now) {
     groups_reading_ = false;
     want_groups_ = true;
   } else if (const auto* page = std::get_if<PageRead>(&request)) {
-    lane(page->group).abort_read();
+    Lane& its = lane(page->group);
+    its.abort_read();
+    moved_.insert(&its);
     --pages_reading_;
   } else if (std::holds_alternative<DueRead>(request)) {
     // Nothing of that span was seen: all lanes look again from their start, up to the horizon.
     due_reading_ = false;
-    for (auto& [group, its] : lanes_) its->reload();
-    want_groups_ = true;
+    reload_all();
   } else {
     --lookups_reading_;
     for (const TaskId id : std::get<LookupRead>(request).ids) {

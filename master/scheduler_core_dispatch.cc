@@ -119,12 +119,13 @@ void SchedulerCore::update_credit(Worker& worker) {
                       !worker.busy && worker.bound.size() < worker.credit_limit;
   if (credit == worker.has_credit) return;
   worker.has_credit = credit;
+  if (credit) demand_moved_.insert(worker.id);
   for (const std::string& group : worker.registration.groups) {
     Lane& its = lane(group);
     if (credit) {
       ++its.workers_with_credit;
       its.unpark(worker.id);
-      pump_needed_.insert(&its);
+      moved_.insert(&its);
     } else {
       --its.workers_with_credit;
     }
@@ -146,7 +147,8 @@ void SchedulerCore::rebuild_rings(const std::set<std::string>& groups) {
     }
     its.ring = its.ring.changed_to(std::move(members));
     its.unpark_all();
-    pump_needed_.insert(&its);
+    moved_.insert(&its);
+    demand_moved_.insert(its.workers.begin(), its.workers.end());
   }
 }
 

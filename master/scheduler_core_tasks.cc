@@ -43,6 +43,7 @@ void SchedulerCore::admit(TaskRow row, Now now) {
   if (entry.row.run_at > now.wall && !entry.row.cancel_requested) {
     entry.phase = Phase::delayed;
     ++entry.lane->delayed;
+    moved_.insert(entry.lane);
     delayed_.emplace(entry.row.run_at, id);
   } else {
     enqueue(entry);
@@ -61,7 +62,7 @@ void SchedulerCore::enqueue(Entry& entry) {
     return end_task(entry, TaskState::cancelled, std::move(result), {});
   }
   entry.lane->push(entry.key());
-  pump_needed_.insert(entry.lane);
+  moved_.insert(entry.lane);
   // Its deadline may have passed while it was out, and it never started.
   const Duration limit = entry.row.task.start_deadline;
   if (limit > Duration{0} && entry.row.attempt == 1 && !entry.row.started_at)
@@ -69,8 +70,8 @@ void SchedulerCore::enqueue(Entry& entry) {
 }
 
 // Back to the store with what exceeds the window; it is paged in again in its turn.
-void SchedulerCore::trim(Lane& lane) {
-  while (lane.size() > options_.lane_window && !lane.reading()) {
+void SchedulerCore::trim(Lane& lane, std::size_t window) {
+  while (lane.size() > window && !lane.reading()) {
     const PageKey last = lane.back();
     lane.drop(last);
     take_out(*find(last.id));
@@ -100,10 +101,12 @@ void SchedulerCore::detach(Entry& entry) {
   switch (entry.phase) {
     case Phase::waiting:
       entry.lane->erase(entry.key());
+      moved_.insert(entry.lane);
       break;
     case Phase::delayed:
       delayed_.erase({entry.row.run_at, entry.row.id});
       --entry.lane->delayed;
+      moved_.insert(entry.lane);
       break;
     case Phase::recording:
     case Phase::sent:
@@ -117,6 +120,7 @@ void SchedulerCore::detach(Entry& entry) {
 
 void SchedulerCore::bind(Entry& entry, Worker& worker) {
   entry.worker = &worker;
+  if (worker.bound.empty()) demand_moved_.insert(worker.id);
   worker.bound.insert(entry.row.id);
   ++entry.lane->dispatched;
   update_credit(worker);
@@ -125,6 +129,7 @@ void SchedulerCore::bind(Entry& entry, Worker& worker) {
 void SchedulerCore::unbind(Entry& entry) {
   Worker& worker = *entry.worker;
   worker.bound.erase(entry.row.id);
+  if (worker.bound.empty()) demand_moved_.insert(worker.id);
   --entry.lane->dispatched;
   entry.worker = nullptr;
   entry.link = 0;
