@@ -78,16 +78,17 @@ void MasterNode::watch_members() {
 // A channel of ours takes that of another one of our name down: none before we may act under it, but to that
 // one.
 void MasterNode::update_dials() {
-  std::map<std::string, std::string> wanted;
-  if (namesake_.admitted()) wanted = core_.wanted_links();
-  for (const auto& [id, address] : dialled_) {
-    if (!wanted.contains(id)) links_->undial(Role::worker, id);
+  if (namesake_.admitted() && core_.take_links_moved()) {
+    auto wanted = core_.wanted_links();
+    for (const auto& [id, address] : dialled_) {
+      if (!wanted.contains(id)) links_->undial(Role::worker, id);
+    }
+    for (const auto& [id, address] : wanted) {
+      const auto known = dialled_.find(id);
+      if (known == dialled_.end() || known->second != address) links_->dial(Role::worker, id, address);
+    }
+    dialled_ = std::move(wanted);
   }
-  for (const auto& [id, address] : wanted) {
-    const auto known = dialled_.find(id);
-    if (known == dialled_.end() || known->second != address) links_->dial(Role::worker, id, address);
-  }
-  dialled_ = std::move(wanted);
   // Every master dials every other: whoever is refused knows it at first hand. They end with one channel.
   std::map<std::string, std::string> masters;
   for (const MasterView& member : members_) {
@@ -121,7 +122,6 @@ void MasterNode::on_link_down(LinkId link, const PeerInfo& peer, const std::stri
   if (peer.role == Role::worker) {
     LOG(INFO) << "channel to worker " << peer.node_id << " is down: " << reason;
     core_.on_link_down(link, now());
-    update_dials();
     wake();
   } else if (peer.role == Role::master) {
     peers_.on_link_down(link);

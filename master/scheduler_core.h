@@ -248,6 +248,8 @@ class SchedulerCore {
   // Workers to keep channels to, with their addresses: those registered, and those that may still hold
   // attempts.
   std::map<std::string, std::string> wanted_links() const;
+  // Whether that may have changed since the last call.
+  bool take_links_moved() { return std::exchange(links_moved_, false); }
   struct Counters {
     std::uint64_t accepted = 0, completed = 0, retried = 0, dispatched = 0, lost_attempts = 0,
                   stale_results = 0, adopted = 0, quarantined = 0, relayed = 0;
@@ -348,6 +350,7 @@ class SchedulerCore {
   void detach(Entry& entry);  // off its lane's or timer's or worker's lists
   void bind(Entry& entry, Worker& worker);
   void unbind(Entry& entry);
+  void busy_changed(Worker& worker);
   void finish_attempt(Entry& entry, AttemptResult result, std::string worker, Reporter reporter, Now now);
   void end_task(Entry& entry, TaskState state, AttemptResult result, std::string worker);
   void retry_task(Entry& entry, AttemptResult result, std::string worker, Duration delay, Now now);
@@ -426,6 +429,7 @@ class SchedulerCore {
   std::uint64_t announce_sequence_ = 0;
   bool registry_seen_ = false;
   bool shards_doubted_ = false;  // a worker knows a higher epoch
+  bool links_moved_ = false;     // see take_links_moved()
 
   std::map<TaskId, TaskId> accepting_;  // first to last id
   std::map<TaskId, Inquiry> inquiries_;

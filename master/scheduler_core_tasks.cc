@@ -120,16 +120,22 @@ void SchedulerCore::detach(Entry& entry) {
 
 void SchedulerCore::bind(Entry& entry, Worker& worker) {
   entry.worker = &worker;
-  if (worker.bound.empty()) demand_moved_.insert(worker.id);
+  if (worker.bound.empty()) busy_changed(worker);
   worker.bound.insert(entry.row.id);
   ++entry.lane->dispatched;
   update_credit(worker);
 }
 
+// It got its first attempt, or lost its last one.
+void SchedulerCore::busy_changed(Worker& worker) {
+  demand_moved_.insert(worker.id);
+  if (!worker.registered) links_moved_ = true;  // it is dialled for their sake alone
+}
+
 void SchedulerCore::unbind(Entry& entry) {
   Worker& worker = *entry.worker;
   worker.bound.erase(entry.row.id);
-  if (worker.bound.empty()) demand_moved_.insert(worker.id);
+  if (worker.bound.empty()) busy_changed(worker);
   --entry.lane->dispatched;
   entry.worker = nullptr;
   entry.link = 0;

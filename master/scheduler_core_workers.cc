@@ -19,6 +19,7 @@ struct Overloaded : F... {
 
 void SchedulerCore::on_workers(std::vector<WorkerRegistration> registered, Now now) {
   registry_seen_ = true;
+  links_moved_ = true;
   std::set<std::string> changed_groups;
   std::set<std::string> present;
   for (WorkerRegistration& registration : registered) {
