@@ -25,6 +25,14 @@ T full_or(T full, T brief) {
   return full_faults() ? full : brief;
 }
 
+// Under a sanitizer daemons are several times slower and larger: what a test says of speed and memory is not
+// meant for them.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr int kSlower = 10;
+#else
+inline constexpr int kSlower = 1;
+#endif
+
 class FaultTest : public ::testing::Test {
  protected:
   struct Shape {
