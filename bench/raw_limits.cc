@@ -34,12 +34,14 @@ class LifeCycles {
 
   Result<double> run(double seconds) {
     const Incarnation self{static_cast<std::int64_t>(loop_.random() >> 1) | 1};
-    store_.open({"bench-raw", self, "", "", "bench"}, [this, seconds](const Result<std::string>& opened) {
-      if (!opened) return fail_with(opened.error());
-      begin_ = Clock::now();
-      end_ = begin_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-      for (int lane = 0; lane < kLanes; ++lane) cycle();
-    });
+    store_.open({"bench-raw", self, "", "", RINGMASTER_VERSION, "bench"},
+                [this, seconds](const Result<std::string>& opened) {
+                  if (!opened) return fail_with(opened.error());
+                  begin_ = Clock::now();
+                  end_ = begin_ +
+                         std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+                  for (int lane = 0; lane < kLanes; ++lane) cycle();
+                });
     loop_.run();
     if (error_) return std::unexpected(*error_);
     return static_cast<double>(tasks_) / took_;
@@ -114,7 +116,7 @@ Result<RawCommits> raw_commits(const std::string& database, double seconds) {
   const auto failed = [&] { return fail(ErrorCode::unavailable, PQerrorMessage(connection.get())); };
   // Of about a task's size.
   if (!done(PQexec(connection.get(),
-                   "DROP TABLE IF EXISTS raw_commit; CREATE TABLE raw_commit (id bigserial PRIMARY KEY, "
+                   "CREATE TABLE IF NOT EXISTS raw_commit (id bigserial PRIMARY KEY, "
                    "made_at timestamptz DEFAULT now(), spec text)")) ||
       !done(
           PQprepare(connection.get(), "raw_commit", "INSERT INTO raw_commit (spec) VALUES ($1)", 1, nullptr)))
