@@ -56,7 +56,7 @@ class BacklogBench {
          {std::string("TRUNCATE ringmaster.task"),
           "INSERT INTO ringmaster.task (id, rank, run_at, created_at, state, priority, ns, kind, grp, spec) "
           "SELECT "
-          "(s.first + n) << 8 | n & 255, (extract(epoch FROM now()) * 1000000)::int8 - 4 * 60000000 + n, "
+          "((s.first + n) << 8) | (n & 255), (extract(epoch FROM now()) * 1000000)::int8 - 4 * 60000000 + n, "
           "now(), now(), "
           "1, 4, 'default', 'noop', CASE WHEN n % " +
               std::to_string(lanes) + " = 0 THEN 'default' ELSE 'lane-' || n % " + std::to_string(lanes) +
@@ -75,7 +75,10 @@ class BacklogBench {
     std::fprintf(stderr, "%s: filling\n", what.c_str());
     if (auto filled = fill(tasks, lanes); !filled) return filled;
     std::fprintf(stderr, "%s: a worker, then a master\n", what.c_str());
-    cluster_.start_worker("w1", "default", options_.slots);
+    // A tenth of the lanes have a worker.
+    std::string groups = "default";
+    for (int lane = 1; lane < lanes / 10; ++lane) groups += ",lane-" + std::to_string(lane);
+    cluster_.start_worker("w1", groups, options_.slots);
     DaemonProcess& master = cluster_.start_master("m1");
     auto load = TaskLoad::connect(cluster_.address_of("m1"), 1, 1);
     if (!load) return std::unexpected(load.error());

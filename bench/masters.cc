@@ -111,6 +111,7 @@ int bench_masters(int argc, char** argv) {
       ->check(CLI::Range(1, 1'000))
       ->capture_default_str();
   app.add_option("--seconds", options.seconds, "of each load")->capture_default_str();
+  app.add_option("--limit-seconds", options.limit_seconds, "of the limit")->capture_default_str();
   app.add_option("-o,--output", options.output, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();

@@ -1,5 +1,6 @@
 """Runs a program with a fresh private PostgreSQL and ZooKeeper, named by --database and --zookeeper, then stops them."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -18,7 +19,8 @@ def main():
             try:
                 cluster.down(wipe=True)  # what an interrupted run left behind
                 cluster.make_plan(masters=0, workers=0, slots=0, preset="release")
-                cluster.up_servers()
+                with contextlib.redirect_stdout(sys.stderr):  # what the program prints may be for programs
+                    cluster.up_servers()
                 servers = ["--database", cluster.postgres.conninfo(), "--zookeeper", cluster.zookeeper().address()]
                 return subprocess.run([*sys.argv[1:], *servers], check=False).returncode
             finally:
