@@ -6,6 +6,7 @@
 // read, because the page's snapshot may be older than the drop.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -63,7 +64,8 @@ class Lane {
   std::size_t counted = 0;      // its tasks in memory
   bool counted_behind = false;  // as one that has workers and more in the store
   bool wanted = false;          // it had something for its workers to do
-  bool hungry = false;          // in the queue of those that want to be read
+  enum class Queue : std::uint8_t { none, served, idle };
+  Queue queue = Queue::none;  // of those whose next page is wanted: with workers, or without
 
  private:
   std::string group_;

@@ -269,7 +269,7 @@ void MasterNode::list(ListRequest request, ApiResponder respond) {
     return respond(fail(ErrorCode::invalid_argument, "limit must be between 1 and 1000", "limit"));
   }
   if (lists_waiting_.size() >= kMostListsWaiting) {
-    return respond(fail(ErrorCode::unavailable, "too many lists are asked for at once: try again"));
+    return respond(fail(ErrorCode::resource_exhausted, "too many lists are asked for at once: slow down"));
   }
   lists_waiting_.emplace_back(std::move(request), std::move(respond));
   read_lists();

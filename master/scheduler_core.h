@@ -48,10 +48,9 @@ struct CoreOptions {
   // After a daemon refuses connections its supervisor still kills what ran: so long an attempt that must not
   // overlap waits. A second for the supervisor to notice, on a crowded machine; the rest is the kernel's.
   Duration death_settle = std::chrono::seconds(4);
-  std::int32_t max_crashes = 3;      // worker deaths while it ran: then a task is quarantined
-  std::size_t lane_window = 20'000;  // ready tasks of a lane in memory
-  std::size_t waiting_window =
-      200'000;  // of all lanes: each has its share of it, a small one without workers
+  std::int32_t max_crashes = 3;          // worker deaths while it ran: then a task is quarantined
+  std::size_t lane_window = 20'000;      // ready tasks of a lane in memory
+  std::size_t waiting_window = 200'000;  // of all lanes; one without workers has a small share
   int page_size = 2'000;
 };
 
@@ -332,18 +331,20 @@ class SchedulerCore {
 
   void expire_start_deadlines(Now now);
 
+  // scheduler_core_lanes.cc
+  void settle(Lane& lane);
+  void count(Lane& lane);
+  std::size_t share_of(const Lane& lane) const;
+  bool wants_page(const Lane& lane) const;
+  void feed(Lane& lane);
+  void read_pages(Lane::Queue queue, Now now);
+  void make_room();
+  void reload_all();
+
   // scheduler_core_tasks.cc
   void admit(TaskRow row, Now now);  // into memory, if it is to be there
   void enqueue(Entry& entry);        // among its lane's ready ones
   void trim(Lane& lane, std::size_t window);
-  void reload_all();
-  void settle(Lane& lane);
-  void count(Lane& lane);
-  void feed(Lane& lane);
-  void make_room();
-  std::size_t share_of(const Lane& lane) const;
-  bool wants_page(const Lane& lane) const;
-  void read_pages(std::deque<Lane*>& lanes, Now now);
   TaskRow take_out(Entry& entry);  // out of memory; `entry` is gone
   void touch(TaskId id);           // rows of it that are being read are older than memory
   bool outdated(TaskId id, ReadStamp begun) const;
@@ -456,9 +457,8 @@ class SchedulerCore {
   struct ByGroup {
     bool operator()(const Lane* a, const Lane* b) const { return a->group() < b->group(); }
   };
-  std::set<Lane*, ByGroup> moved_;  // lanes with something to decide
-  std::deque<Lane*> hungry_,
-      idle_hungry_;                       // those that may be read, in turn; those without workers come last
+  std::set<Lane*, ByGroup> moved_;                   // lanes with something to decide
+  std::map<Lane::Queue, std::deque<Lane*>> hungry_;  // those that may be read, in turn
   std::size_t waiting_ = 0, behind_ = 0;  // tasks of all lanes; lanes with workers and more in the store
   std::size_t room_wanted_at_ = 0;        // so many waiting tasks are too many
   std::set<std::string> demand_moved_;    // workers that may have to be told

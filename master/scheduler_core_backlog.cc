@@ -10,10 +10,6 @@ namespace ringmaster {
 
 namespace {
 constexpr std::size_t kMaxLookup = 1'000;
-constexpr std::size_t kLeastShare = 32;        // waiting tasks of a lane with workers
-constexpr std::size_t kIdleShare = 16;         // without: for their deadlines
-constexpr int kMaxPagesAtOnce = 8;             // others want to read, too
-constexpr std::size_t kMaxLanesLookedAt = 64;  // in one turn, for their next page
 }  // namespace
 
 void SchedulerCore::on_shards_taken(const std::vector<ShardEpoch>& taken, Now now) {
@@ -28,14 +24,6 @@ void SchedulerCore::on_shards_taken(const std::vector<ShardEpoch>& taken, Now no
   }
   for (const ShardEpoch& shard : taken) takes_[shard.shard] = *last_take_;
   reload_all();
-}
-
-void SchedulerCore::reload_all() {
-  for (auto& [group, its] : lanes_) {
-    its->reload();
-    moved_.insert(its.get());
-  }
-  want_groups_ = true;
 }
 
 void SchedulerCore::freeze() {
@@ -177,8 +165,8 @@ void SchedulerCore::plan_reads(Now now) {
     next_sweep_ = now.mono + options_.due_horizon / 2;
   }
   if (!due_reading_ && now.mono < next_sweep_) {
-    read_pages(hungry_, now);
-    read_pages(idle_hungry_, now);
+    read_pages(Lane::Queue::served, now);
+    read_pages(Lane::Queue::idle, now);
   }
   std::vector<TaskId> ids;
   for (auto& [id, inquiry] : inquiries_) {
@@ -193,73 +181,6 @@ void SchedulerCore::plan_reads(Now now) {
     ++lookups_reading_;
     effects_.reads.push_back(LookupRead{std::move(ids), read_clock_});
   }
-}
-
-// Something happened to it: what can be is dispatched, what is too much goes, what is missing is read.
-void SchedulerCore::settle(Lane& its) {
-  pump(its);
-  trim(its, options_.lane_window);
-  count(its);
-  feed(its);
-  const bool wanted = its.size() > 0 || its.in_store();
-  if (std::exchange(its.wanted, wanted) != wanted)
-    demand_moved_.insert(its.workers.begin(), its.workers.end());
-}
-
-void SchedulerCore::count(Lane& its) {
-  const std::size_t held = its.size() + its.delayed;
-  waiting_ = waiting_ - std::exchange(its.counted, held) + held;
-  const bool behind = its.in_store() && !its.workers.empty();
-  if (std::exchange(its.counted_behind, behind) != behind) behind ? ++behind_ : --behind_;
-}
-
-std::size_t SchedulerCore::share_of(const Lane& its) const {
-  const std::size_t fair =
-      its.workers.empty()
-          ? kIdleShare
-          : std::max(options_.waiting_window / std::max(behind_, std::size_t{1}), kLeastShare);
-  return std::min(fair, options_.lane_window);
-}
-
-bool SchedulerCore::wants_page(const Lane& its) const {
-  return its.in_store() && !its.reading() && its.size() + its.delayed <= share_of(its) / 2;
-}
-
-void SchedulerCore::feed(Lane& its) {
-  if (its.hungry || !wants_page(its)) return;
-  its.hungry = true;
-  (its.workers.empty() ? idle_hungry_ : hungry_).push_back(&its);
-}
-
-void SchedulerCore::read_pages(std::deque<Lane*>& lanes, Now now) {
-  const std::size_t most = std::min(lanes.size(), kMaxLanesLookedAt);
-  for (std::size_t i = 0; i < most && pages_reading_ < kMaxPagesAtOnce; ++i) {
-    Lane& its = *lanes.front();
-    lanes.pop_front();
-    its.hungry = false;
-    if (!wants_page(its)) continue;
-    if (!gate_open(its, now)) {
-      its.hungry = true;
-      lanes.push_back(&its);
-      continue;
-    }
-    its.begin_read();
-    ++pages_reading_;
-    const int limit = std::min(options_.page_size, static_cast<int>(share_of(its)));
-    effects_.reads.push_back(PageRead{its.group(), its.cursor(), horizon_, limit, read_clock_});
-  }
-}
-
-// More lanes than memory has whole windows for.
-void SchedulerCore::make_room() {
-  const std::size_t fair = std::max(options_.waiting_window / lanes_.size(), kLeastShare);
-  for (auto& [group, its] : lanes_) {
-    trim(*its, its->workers.empty() ? kIdleShare : fair);
-    count(*its);
-    feed(*its);
-  }
-  // What cannot go, because it is due later or being read, is not looked for again at once.
-  room_wanted_at_ = waiting_ + options_.waiting_window / 8;
 }
 
 void SchedulerCore::end_read() {

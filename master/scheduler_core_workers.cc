@@ -63,6 +63,7 @@ void SchedulerCore::on_link_up(LinkId link, const std::string& id, Incarnation i
   worker.ready = worker.busy = false;
   worker.credit_limit = 0;
   worker.demand_told = 0;
+  demand_moved_.insert(id);
   worker.refused_at.reset();
   worker.unreachable_since.reset();
   worker.dead_since.reset();

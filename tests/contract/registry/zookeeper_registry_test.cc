@@ -137,6 +137,18 @@ TEST_F(ZooKeeperRegistryTest, FindsItsNodeWhenTheReplyToCreateWasLost) {
   }
 }
 
+// A daemon that cannot start, because its port is taken perhaps, has no session that would outlive it.
+TEST_F(ZooKeeperRegistryTest, TheFirstCallOpensTheSession) {
+  auto session = open_session(server_.hosts());
+  auto other = open_session(server_.hosts());
+  Observer observer(*other);
+  ASSERT_TRUE(wait_until([&] { return other->session() == kConnected; }));
+  loop_.context().run_one_for(milliseconds(200));
+  EXPECT_EQ(session->session(), SessionState::connecting);
+  session->on_session([](SessionState, std::int64_t) {});
+  EXPECT_TRUE(wait_until([&] { return session->session() == kConnected; }));
+}
+
 TEST_F(ZooKeeperRegistryTest, ConnectsOnceTheServerIsThere) {
   server_.stop();
   auto session = open_session(server_.hosts());

@@ -92,5 +92,38 @@ TEST_F(ManyLanes, ThoseWithWorkersAreReadFirstAndAFewAtATime) {
   EXPECT_EQ(std::set(pages.begin(), pages.end()).size(), 8U) << "each is read once";
 }
 
+// As at a start: the lanes are known before their workers.
+TEST_F(ManyLanes, OneThatGetsAWorkerPassesThoseWithout) {
+  std::vector<TaskRow> rows;
+  for (int i = 0; i < kLanes; ++i) rows.push_back(h_.row(of_group(i)));
+  std::vector<ShardEpoch> all;
+  for (int i = 0; i < kShardCount; ++i) all.push_back({static_cast<ShardId>(i), 1});
+  h_.core.on_shards_taken(all, h_.now);
+  h_.take();
+  for (const ReadRequest& read : std::vector<ReadRequest>(h_.last.reads)) h_.answer(read, rows);
+  EXPECT_THAT(pages_of(h_.take()), testing::IsEmpty()) << "nobody knows yet who is alive";
+  h_.core.on_workers({{"w1", "w1:1", "v", Incarnation{101}, {"g9"}, 4, 1, h_.now.wall}}, h_.now);
+  h_.pass(std::chrono::seconds(2));  // nobody waits for its inventory any more
+  const auto pages = pages_of(h_.take());
+  EXPECT_THAT(pages, testing::SizeIs(8));
+  EXPECT_THAT(pages, testing::Contains("g9"));
+}
+
+// Who has no credit for us divides it among those of whose demand it knows.
+TEST_F(ManyLanes, AWorkerWithoutCreditIsToldOfDemandAtOnce) {
+  h_.own_all();
+  h_.accept(of_group(1));
+  h_.take();
+  const LinkId link = h_.add_worker("w1", 0, {"g1"});
+  h_.core.on_link_down(link, h_.now);
+  const LinkId again = h_.connect("w1", h_.incarnation_of("w1"));
+  bool told = false;
+  for (const auto& [to, message] : h_.last.sends) {
+    const auto* status = std::get_if<MasterStatus>(&message);
+    told |= to == again && status != nullptr && status->demand > 0;
+  }
+  EXPECT_TRUE(told);
+}
+
 }  // namespace
 }  // namespace ringmaster

@@ -75,6 +75,20 @@ TEST_F(ShardKeepers, TakesWhatItsHeirDoesNotAndHandsItOverLater) {
   EXPECT_FALSE(fenced_);
 }
 
+// What a read under way will answer may be older than the doubt: it looks again as soon as that has ended.
+TEST_F(ShardKeepers, ADoubtAmidAStepIsLookedIntoAfterIt) {
+  keeper_.on_masters({{"m1", kSelf}});
+  pass(1500ms);  // it looks each second now
+  keeper_.check_soon();
+  ASSERT_TRUE(loop_.run_one());  // it reads: the answer is still to come
+  MemoryTaskStore other(loop_, database_);
+  other.open({"m2", kOther, "a", "b", "v"}, [](Result<std::string> opened) { ASSERT_TRUE(opened); });
+  other.take_over(kSelf, [](Result<> done) { ASSERT_TRUE(done); });
+  keeper_.check_soon();
+  pass(0s);
+  EXPECT_TRUE(fenced_);
+}
+
 TEST_F(ShardKeepers, WhatItTookForADeadHeirStaysWhenTheRingGivesItToIt) {
   keeper_.on_masters({{"m1", kSelf}, {"m2", kOther}});
   pass(4s);
