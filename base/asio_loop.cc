@@ -15,6 +15,9 @@ AsioLoop::~AsioLoop() = default;
 void AsioLoop::run() {
   context_.run();
 }
+void AsioLoop::run_one() {
+  context_.run_one();
+}
 void AsioLoop::stop() {
   context_.stop();
 }

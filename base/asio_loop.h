@@ -19,8 +19,9 @@ class AsioLoop final : public Loop {
   ~AsioLoop() override;
 
   boost::asio::io_context& context() { return context_; }
-  void run();   // until stop(); returns on the calling thread
-  void stop();  // from any thread
+  void run();      // until stop(); returns on the calling thread
+  void run_one();  // one callback, once there is one; by one thread at a time
+  void stop();     // from any thread
 
   MonoTime now() const override { return read_mono_clock(); }
   WallTime wall_now() const override { return read_wall_clock(); }

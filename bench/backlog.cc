@@ -1,35 +1,38 @@
 // `ringbench backlog`: ten million waiting tasks, in one lane and spread over ten thousand: what they cost
-// the master's memory, the rate at which tasks are dispatched, an urgent task, and a master that takes them
-// over; beside the same master with an empty table, in the same run.
-#include <algorithm>
+// the master's memory, the rate at which tasks are dispatched, an urgent task, and how soon a master that
+// finds them is at work; beside the same master with an empty table, in the same run.
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include "bench/bench.h"
 #include "bench/bench_cluster.h"
+#include "bench/cluster_options.h"
 #include "bench/figures.h"
+#include "bench/stopwatch.h"
 #include "bench/task_load.h"
+#include "bench/worker_crowd.h"
 
 namespace ringmaster {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-struct Options {
-  std::string database, zookeeper, output = "text";
-  std::uint64_t tasks = 10'000'000, drained = 200'000;
+struct Options : ClusterOptions {
+  std::uint64_t tasks = 10'000'000, few = 500'000;
   int lanes = 10'000, slots = 256;
   double seconds = 10;
 };
 
-double since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
+// Of lane 0, and of all others.
+std::string group_of(int lane) {
+  return lane == 0 ? "default" : "lane-" + std::to_string(lane);
 }
 
 class BacklogBench {
@@ -39,19 +42,20 @@ class BacklogBench {
 
   Result<> run() {
     if (auto prepared = cluster_.prepare(); !prepared) return prepared;
-    if (auto done = with("an empty table", options_.drained, 1); !done) return done;
+    if (auto done = with("an empty table", options_.few, 1); !done) return done;
     if (auto done = with("a full lane", options_.tasks, 1); !done) return done;
     if (auto done = with("full lanes", options_.tasks, options_.lanes); !done) return done;
-    std::fputs((options_.output == "json" ? figures_.json() : figures_.text()).c_str(), stdout);
+    options_.print(figures_);
     return {};
   }
 
  private:
   static constexpr int kMostGroups = 64;  // of one worker
+  static constexpr std::uint32_t kCrowdSlots = 4;
   static constexpr const char* kEmptyRate = "dispatched and done, an empty table";
   static constexpr const char* kEmptyUrgent = "an urgent task starts, an empty table, p50";
 
-  // Every shard's, all due, the first of each lane's in `default`, which is lane 0.
+  // Every shard's, all due.
   Result<> fill(std::uint64_t tasks, int lanes) {
     const std::string count = std::to_string(tasks);
     for (const std::string& sql :
@@ -76,24 +80,30 @@ class BacklogBench {
   Result<> with(const std::string& what, std::uint64_t tasks, int lanes) {
     std::fprintf(stderr, "%s: filling\n", what.c_str());
     if (auto filled = fill(tasks, lanes); !filled) return filled;
-    std::fprintf(stderr, "%s: a worker, then a master\n", what.c_str());
-    const int served = std::min(lanes, kMostGroups);
-    std::string groups = "default";
-    for (int lane = 1; lane < served; ++lane) groups += ",lane-" + std::to_string(lane);
-    cluster_.start_worker("w1", groups, options_.slots);
+    std::fprintf(stderr, "%s: workers, then a master\n", what.c_str());
+    std::optional<WorkerCrowd> crowd;
+    std::uint32_t workers = 1;
+    if (lanes == 1) {
+      cluster_.start_worker("w1", "default", options_.slots);
+    } else {
+      std::vector<std::vector<std::string>> groups;
+      for (int lane = 0; lane < lanes; ++lane) {
+        if (lane % kMostGroups == 0) groups.emplace_back();
+        groups.back().push_back(group_of(lane));
+      }
+      workers = static_cast<std::uint32_t>(groups.size());
+      crowd.emplace(options_.zookeeper, groups, kCrowdSlots);
+    }
+    const auto started = Clock::now();
     DaemonProcess& master = cluster_.start_master("m1");
-    auto load = TaskLoad::connect(cluster_.address_of("m1"), 1, 1);
+    auto load = TaskLoad::connect(cluster_.address_of("m1"), 1, workers);
     if (!load) return std::unexpected(load.error());
-    const auto took_over = Clock::now();
-    for (auto now = load->cluster(); now && now->completed == 0 && since(took_over) < 60;
-         now = load->cluster())
+    for (auto now = load->cluster(); now && now->completed == 0 && since(started) < 60; now = load->cluster())
       std::this_thread::sleep_for(milliseconds(1));
-    const bool empty = tasks == options_.drained;
-    figures_.add("from the shards' take-over to the first result, " + what, "ms", 1e3 * since(took_over),
+    const bool empty = tasks == options_.few;
+    figures_.add("from a master's start to its first result, " + what, "ms", 1e3 * since(started),
                  empty ? std::vector<Figures::Goal>{} : std::vector{Figures::at_most(1'000)});
-    const std::uint64_t reachable =
-        tasks / static_cast<std::uint64_t>(lanes) * static_cast<std::uint64_t>(served);
-    if (auto done = drain(*load, what, empty, reachable); !done) return done;
+    if (auto done = drain(*load, what, empty); !done) return done;
     if (auto done = urgent(*load, what, empty); !done) return done;
     figures_.add("memory of the master, " + what, "MiB", static_cast<double>(master.resident()) / 1024,
                  {Figures::at_most(512)});
@@ -101,13 +111,13 @@ class BacklogBench {
     return {};
   }
 
-  // All of those that a worker serves, or as many as the time allows.
-  Result<> drain(TaskLoad& load, const std::string& what, bool empty, std::uint64_t reachable) {
+  // The few of an empty table; else as many as the time allows.
+  Result<> drain(TaskLoad& load, const std::string& what, bool empty) {
     const auto before = load.cluster();
     if (!before) return std::unexpected(before.error());
     const auto begin = Clock::now();
     Result<ClusterReply> now = before;
-    while (now && now->completed < reachable && (empty || since(begin) < options_.seconds)) {
+    while (now && (empty ? now->completed < options_.few : since(begin) < options_.seconds)) {
       std::this_thread::sleep_for(milliseconds(5));
       now = load.cluster();
     }
@@ -118,13 +128,27 @@ class BacklogBench {
     return {};
   }
 
-  // While the backlog, if there is one, is worked off beside it.
+  // While the backlog is worked off beside it; with an empty table, while others are submitted as fast as it
+  // goes.
   Result<> urgent(TaskLoad& load, const std::string& what, bool empty) {
+    Result<double> flow = 0;
+    std::optional<TaskLoad> others;
+    std::jthread beside;
+    if (empty) {
+      auto second = TaskLoad::connect(cluster_.address_of("m1"), 1, 1);
+      if (!second) return std::unexpected(second.error());
+      others.emplace(*std::move(second));
+      beside = std::jthread([&] { flow = others->flow({.seconds = options_.seconds + 1}); });
+      std::this_thread::sleep_for(milliseconds(500));
+    }
     NewTask task = bench_task();
-    task.priority = 9;
+    task.priority = 9;  // the most urgent
     const auto one = load.singles(options_.seconds, task);
+    if (beside.joinable()) beside.join();
     if (!one) return std::unexpected(one.error());
-    figures_.add("an urgent task starts, " + what + ", p50", "us", percentile(one->starts, 0.5),
+    if (!flow) return std::unexpected(flow.error());
+    figures_.add("an urgent task is accepted, " + what + ", p50", "us", median(one->answers));
+    figures_.add("an urgent task starts, " + what + ", p50", "us", median(one->starts),
                  empty ? std::vector<Figures::Goal>{} : std::vector{Figures::at_most(2, kEmptyUrgent)});
     figures_.add("an urgent task starts, " + what + ", p99", "us", percentile(one->starts, 0.99));
     return {};
@@ -140,21 +164,17 @@ class BacklogBench {
 int bench_backlog(int argc, char** argv) {
   Options options;
   CLI::App app{"A master with ten million waiting tasks", "ringbench backlog"};
-  app.add_option("--database", options.database, "PostgreSQL, empty: a connection string")->required();
-  app.add_option("--zookeeper", options.zookeeper, "host:port")->required();
+  options.add_to(app);
   app.add_option("--tasks", options.tasks, "that wait")->capture_default_str();
+  app.add_option("--few", options.few, "that wait beside them: as good as an empty table")
+      ->capture_default_str();
   app.add_option("--lanes", options.lanes, "that they are spread over, the second time")
+      ->check(CLI::Range(2, 100'000))
       ->capture_default_str();
   app.add_option("--seconds", options.seconds, "of each measurement")->capture_default_str();
-  app.add_option("-o,--output", options.output, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  if (const auto done = BacklogBench(options).run(); !done) {
-    std::fprintf(stderr, "ringbench backlog: %s\n", done.error().message.c_str());
-    return 1;
-  }
-  return 0;
+  raise_file_limit();  // for the workers of all lanes
+  return exit_status(app, BacklogBench(options).run());
 }
 
 }  // namespace ringmaster

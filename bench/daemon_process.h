@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -64,17 +65,30 @@ class DaemonProcess {
   pid_t pid_ = 0;
 };
 
-// All of PostgreSQL on this machine: its processes' time.
-inline double postgres_cpu() {
+// Of all processes of PostgreSQL on this machine, together.
+inline double sum_over_postgres(const std::function<double(pid_t)>& of) {
   double total = 0;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
     std::ifstream comm(entry.path() / "comm");
     std::string program;
-    if (std::getline(comm, program) && program == "postgres") total += DaemonProcess::cpu_of(std::stoi(name));
+    if (std::getline(comm, program) && program == "postgres") total += of(std::stoi(name));
   }
   return total;
+}
+inline double postgres_cpu() {
+  return sum_over_postgres(&DaemonProcess::cpu_of);
+}
+// What they do not share, in KiB.
+inline double postgres_memory() {
+  return sum_over_postgres([](pid_t pid) {
+    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+    double kibibytes = 0;
+    for (std::string line; std::getline(status, line);)
+      if (line.starts_with("RssAnon:")) kibibytes = std::stod(line.substr(8));
+    return kibibytes;
+  });
 }
 
 }  // namespace ringmaster

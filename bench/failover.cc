@@ -19,6 +19,7 @@
 #include <CLI/CLI.hpp>
 
 #include "bench/bench.h"
+#include "bench/figures.h"
 #include "tests/fault/cluster_evidence.h"
 #include "tests/fault/mixed_load.h"
 #include "tests/servers/cluster.h"
@@ -43,13 +44,6 @@ struct Options {
 struct Verdict {
   std::size_t accepted = 0, lost = 0, doubled = 0;
 };
-
-// The smallest value that so many of a hundred do not exceed.
-double percentile(std::vector<double> values, std::size_t percent) {
-  if (values.empty()) return 0;
-  std::ranges::sort(values);
-  return values[std::max<std::size_t>((values.size() * percent + 99) / 100, 1) - 1];
-}
 
 void wait(const std::string& what, const std::function<bool()>& holds) {
   if (!Cluster::eventually(holds, seconds(60))) throw std::runtime_error("not in a minute: " + what);
@@ -204,9 +198,8 @@ class FailoverBench {
     if (killed % 10 == 0) std::fprintf(stderr, "%d of %d %s killed\n", killed, options_.kills, what);
   }
   static void tell(const std::string& what, const std::vector<double>& times, const std::string& beside) {
-    std::printf("%-52s %10.0f ms p50  %.0f ms p99  %.0f ms max  (%zu times%s)\n", what.c_str(),
-                percentile(times, 50), percentile(times, 99), percentile(times, 100), times.size(),
-                beside.c_str());
+    std::printf("%-52s %10.0f ms p50  %.0f ms p99  %.0f ms max  (%zu times%s)\n", what.c_str(), median(times),
+                percentile(times, 0.99), percentile(times, 1), times.size(), beside.c_str());
     std::fflush(stdout);
   }
 

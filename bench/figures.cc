@@ -35,9 +35,8 @@ double loss(const Figures::Goal& goal, double now, double then) {
 
 double percentile(std::vector<double> values, double part) {
   if (values.empty()) return 0;
-  const auto at =
-      std::min(values.size() - 1, static_cast<std::size_t>(part * static_cast<double>(values.size())));
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(at);
+  const auto rank = static_cast<std::ptrdiff_t>(std::ceil(part * static_cast<double>(values.size())));
+  const auto middle = values.begin() + std::max<std::ptrdiff_t>(rank, 1) - 1;
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
 }

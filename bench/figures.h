@@ -12,7 +12,7 @@
 
 namespace ringmaster {
 
-// The value that so large a part of them, from 0 to 1, do not exceed; 0 of none.
+// The least value that so large a part of them, from 0 to 1, do not exceed; 0 of none.
 double percentile(std::vector<double> values, double part);
 inline double median(std::vector<double> values) {
   return percentile(std::move(values), 0.5);

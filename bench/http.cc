@@ -21,11 +21,12 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "bench/bench.h"
+#include "bench/cluster_options.h"
 #include "bench/daemon_process.h"
+#include "bench/stopwatch.h"
 #include "client/client.h"
 
 namespace ringmaster {
@@ -35,7 +36,6 @@ namespace {
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
-using Clock = std::chrono::steady_clock;
 
 constexpr const char* kGroup = "nowhere";
 
@@ -44,10 +44,6 @@ struct Options {
   int batch = 500, clients = 4, polls = 10'000;
   std::uint16_t rpc_port = 17'520, http_port = 17'580;
 };
-
-double since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 // A connection that asks and waits.
 class HttpConnection {
@@ -204,10 +200,7 @@ int hold_polls(const Options& options, const DaemonProcess& server) {
 }
 
 int run(const Options& options) {
-  rlimit files{};
-  getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
+  raise_file_limit();
   const std::filesystem::path bin = std::filesystem::read_symlink("/proc/self/exe").parent_path();
   std::string pattern = (std::filesystem::temp_directory_path() / "ringbench-XXXXXX").string();
   const std::filesystem::path directory = mkdtemp(pattern.data());

@@ -1,4 +1,4 @@
-// ringbench ring|rpc|tasks|backlog|masters|workers|http|failover [options]
+// ringbench ring|rpc|tasks|backlog|endurance|masters|workers|http|failover [options]
 #include <array>
 #include <cstdio>
 #include <exception>
@@ -12,10 +12,11 @@ struct Benchmark {
   std::string_view name;
   int (*run)(int, char**);
 };
-constexpr std::array<Benchmark, 8> kBenchmarks{{{"ring", ringmaster::bench_ring},
+constexpr std::array<Benchmark, 9> kBenchmarks{{{"ring", ringmaster::bench_ring},
                                                 {"rpc", ringmaster::bench_rpc},
                                                 {"tasks", ringmaster::bench_tasks},
                                                 {"backlog", ringmaster::bench_backlog},
+                                                {"endurance", ringmaster::bench_endurance},
                                                 {"masters", ringmaster::bench_masters},
                                                 {"workers", ringmaster::bench_workers},
                                                 {"http", ringmaster::bench_http},
@@ -28,7 +29,8 @@ int main(int argc, char** argv) try {
   for (const Benchmark& benchmark : kBenchmarks) {
     if (benchmark.name == wanted) return benchmark.run(argc - 1, argv + 1);
   }
-  std::fputs("usage: ringbench ring|rpc|tasks|backlog|masters|workers|http|failover [options]\n", stderr);
+  std::fputs("usage: ringbench ring|rpc|tasks|backlog|endurance|masters|workers|http|failover [options]\n",
+             stderr);
   return wanted == "--help" || wanted == "-h" ? 0 : 2;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "ringbench: %s\n", error.what());

@@ -9,6 +9,7 @@
 
 #include "bench/bench.h"
 #include "bench/bench_cluster.h"
+#include "bench/cluster_options.h"
 #include "bench/figures.h"
 #include "bench/raw_limits.h"
 #include "bench/task_load.h"
@@ -17,14 +18,11 @@ namespace ringmaster {
 
 namespace {
 
-struct Options {
-  std::string database, zookeeper, output = "text";
+struct Options : ClusterOptions {
   std::vector<int> counts = {1, 2, 4};
   double seconds = 20, limit_seconds = 5;
   int rounds = 3, slots = 256;
 };
-
-constexpr const char* kRawLife = "raw: a task's two statements, batches of 1,000";
 
 class MastersBench {
  public:
@@ -43,7 +41,7 @@ class MastersBench {
         cluster_.stop_all();
       }
     }
-    std::fputs((options_.output == "json" ? figures_.json() : figures_.text()).c_str(), stdout);
+    options_.print(figures_);
     return {};
   }
 
@@ -101,8 +99,7 @@ class MastersBench {
 int bench_masters(int argc, char** argv) {
   Options options;
   CLI::App app{"Several masters on one PostgreSQL", "ringbench masters"};
-  app.add_option("--database", options.database, "PostgreSQL, empty: a connection string")->required();
-  app.add_option("--zookeeper", options.zookeeper, "host:port")->required();
+  options.add_to(app);
   app.add_option("--counts", options.counts, "of masters, one after the other")
       ->delimiter(',')
       ->check(CLI::Range(1, 64))
@@ -112,15 +109,8 @@ int bench_masters(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--seconds", options.seconds, "of each load")->capture_default_str();
   app.add_option("--limit-seconds", options.limit_seconds, "of the limit")->capture_default_str();
-  app.add_option("-o,--output", options.output, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  if (const auto done = MastersBench(options).run(); !done) {
-    std::fprintf(stderr, "ringbench masters: %s\n", done.error().message.c_str());
-    return 1;
-  }
-  return 0;
+  return exit_status(app, MastersBench(options).run());
 }
 
 }  // namespace ringmaster

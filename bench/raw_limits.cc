@@ -15,17 +15,12 @@
 #include "base/asio_loop.h"
 #include "bench/figures.h"
 #include "bench/raw_echo.h"
+#include "bench/stopwatch.h"
 #include "sql/pg_task_store.h"
 
 namespace ringmaster {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 class LifeCycles {
  public:

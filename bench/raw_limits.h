@@ -11,6 +11,7 @@ namespace ringmaster {
 
 // A task's life on the final schema: the two batched statements of a task, fence, partitions and index
 // included, in batches of 1,000 on two connections. Tasks a second.
+inline constexpr const char* kRawLife = "raw: a task's two statements, batches of 1,000";
 Result<double> raw_life_cycles(const std::string& database, double seconds);
 
 struct RawCommits {

@@ -12,13 +12,12 @@
 #include "bench/bench.h"
 #include "bench/figures.h"
 #include "bench/raw_echo.h"
+#include "bench/stopwatch.h"
 #include "rpc/message_codec.h"
 #include "rpc/tcp_links.h"
 
 namespace ringmaster {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kBytes = kEchoBytes;
 constexpr int kWarmUp = 2'000;

@@ -10,19 +10,16 @@
 #include <thread>
 #include <utility>
 
+#include "bench/stopwatch.h"
+
 namespace ringmaster {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr auto kPatience = std::chrono::seconds(300);
 constexpr std::size_t kBatch = 1'000;
-
-double since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 Result<double> not_in_time() {
   return fail(ErrorCode::internal, "not all accepted tasks ended in time");
@@ -51,11 +48,11 @@ Result<TaskLoad> TaskLoad::connect(const std::string& address, std::uint32_t mas
   }
 }
 
-Result<ClusterReply> TaskLoad::at_rest(std::uint64_t but) {
+Result<ClusterReply> TaskLoad::at_rest() {
   const auto deadline = Clock::now() + kPatience;
   for (;; std::this_thread::sleep_for(milliseconds(5))) {
     auto now = client_->cluster();
-    if (!now || now->completed + but == now->accepted) return now;
+    if (!now || now->completed == now->accepted) return now;
     if (Clock::now() > deadline) return std::unexpected(not_in_time().error());
   }
 }

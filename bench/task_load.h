@@ -42,8 +42,8 @@ class TaskLoad {
 
   Result<ClusterReply> cluster() { return client_->cluster(); }
   Result<WorkersReply> workers() { return client_->workers(); }
-  // Once everything accepted so far has ended, but for so many.
-  Result<ClusterReply> at_rest(std::uint64_t but = 0);
+  // Once everything accepted so far has ended.
+  Result<ClusterReply> at_rest();
 
  private:
   std::unique_ptr<Client> client_;

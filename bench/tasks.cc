@@ -18,6 +18,7 @@
 
 #include "bench/bench.h"
 #include "bench/bench_cluster.h"
+#include "bench/cluster_options.h"
 #include "bench/figures.h"
 #include "bench/raw_limits.h"
 #include "bench/task_load.h"
@@ -26,17 +27,14 @@ namespace ringmaster {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-struct Options {
-  std::string database, zookeeper, output = "text", recorded;
+struct Options : ClusterOptions {
+  std::string recorded;
   int rounds = 3, batch = 500, window = 20'000, slots = 256;
   double seconds = 60, limit_seconds = 5, phase_seconds = 5;
   std::uint64_t backlog = 200'000, processes = 5'000;
 };
 
 // The names by which figures refer to their limits.
-constexpr const char* kRawLife = "raw: a task's two statements, batches of 1,000";
 constexpr const char* kRawCommit = "raw: commits of one row, one connection";
 constexpr const char* kRawTrip = "raw: one commit and one round trip of TCP";
 constexpr const char* kRawSpawn = "raw: `true`, spawned and waited for";
@@ -70,7 +68,7 @@ class TasksBench {
       load_.reset();
       cluster_.stop_all();
     }
-    std::fputs((options_.output == "json" ? figures_.json() : figures_.text()).c_str(), stdout);
+    options_.print(figures_);
     return options_.recorded.empty() ? Result<>{} : compare();
   }
 
@@ -264,8 +262,7 @@ int bench_tasks(int argc, char** argv) {
   Options options;
   CLI::App app{"Whole tasks through a master and a worker, beside what the machine allows at most",
                "ringbench tasks"};
-  app.add_option("--database", options.database, "PostgreSQL, empty: a connection string")->required();
-  app.add_option("--zookeeper", options.zookeeper, "host:port")->required();
+  options.add_to(app);
   app.add_option("--rounds", options.rounds, "of all limits and figures; their medians are shown")
       ->check(CLI::Range(1, 1'000))
       ->capture_default_str();
@@ -278,18 +275,11 @@ int bench_tasks(int argc, char** argv) {
   app.add_option("--slots", options.slots, "of the worker")->capture_default_str();
   app.add_option("--backlog", options.backlog, "tasks that wait for their worker")->capture_default_str();
   app.add_option("--processes", options.processes, "tasks that are processes")->capture_default_str();
-  app.add_option("-o,--output", options.output, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
   app.add_option("--compare", options.recorded,
                  "an earlier -o json: complain of ratios that are clearly worse")
       ->check(CLI::ExistingFile);
   CLI11_PARSE(app, argc, argv);
-  if (const auto done = TasksBench(options).run(); !done) {
-    std::fprintf(stderr, "ringbench tasks: %s\n", done.error().message.c_str());
-    return 1;
-  }
-  return 0;
+  return exit_status(app, TasksBench(options).run());
 }
 
 }  // namespace ringmaster

@@ -26,11 +26,13 @@ class ForgetfulSpool final : public Spool {
   Loop& loop_;
 };
 
-WorkerOptions worker_options(const std::string& id) {
+WorkerOptions worker_options(const std::string& id, const std::vector<std::string>& groups,
+                             std::uint32_t slots) {
   WorkerOptions options;
   options.node_id = id;
   options.incarnation = new_incarnation();
-  options.slots = 4;
+  options.groups = groups;
+  options.slots = slots;
   options.version = RINGMASTER_VERSION;
   return options;
 }
@@ -48,8 +50,8 @@ LinksOptions links_options(const WorkerOptions& worker) {
 
 class WorkerCrowd::Member {
  public:
-  Member(AsioLoop& loop, Registry& registry, const std::string& id)
-      : spool_(loop), runner_(loop), options_(worker_options(id)) {
+  Member(AsioLoop& loop, Registry& registry, WorkerOptions options)
+      : spool_(loop), runner_(loop), options_(std::move(options)) {
     options_.bound = [this](const std::string& store_id) { links_->set_store_id(store_id); };
     node_ = std::make_unique<WorkerNode>(loop, registry, spool_, runner_, options_);
     links_ = std::make_unique<TcpLinks>(loop, links_options(options_), *node_);
@@ -70,15 +72,18 @@ class WorkerCrowd::Member {
   std::unique_ptr<TcpLinks> links_;
 };
 
-WorkerCrowd::WorkerCrowd(const std::string& zookeeper, int workers) {
+WorkerCrowd::WorkerCrowd(const std::string& zookeeper, const std::vector<std::vector<std::string>>& groups,
+                         std::uint32_t slots) {
   registry_ =
       std::make_unique<ZooKeeperRegistry>(loop_, ZooKeeperOptions{.hosts = zookeeper, .cluster = "bench"});
   thread_ = std::jthread([this] { loop_.run(); });
   std::promise<void> made;
   loop_.post([&] {
     try {
-      for (int i = 1; i <= workers; ++i)
-        members_.push_back(std::make_unique<Member>(loop_, *registry_, "w" + std::to_string(i)));
+      for (const auto& its : groups) {
+        const std::string id = "w" + std::to_string(members_.size() + 1);
+        members_.push_back(std::make_unique<Member>(loop_, *registry_, worker_options(id, its, slots)));
+      }
       made.set_value();
     } catch (...) {
       made.set_exception(std::current_exception());

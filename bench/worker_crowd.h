@@ -17,8 +17,9 @@ namespace ringmaster {
 
 class WorkerCrowd {
  public:
-  // All of them join one ZooKeeper session. Blocks until all listen.
-  WorkerCrowd(const std::string& zookeeper, int workers);
+  // A worker for each of them, with these groups. All join one ZooKeeper session. Blocks until all listen.
+  WorkerCrowd(const std::string& zookeeper, const std::vector<std::vector<std::string>>& groups,
+              std::uint32_t slots);
   // They vanish at once, as with a rack that loses power but for the sockets.
   ~WorkerCrowd();
   WorkerCrowd(const WorkerCrowd&) = delete;

@@ -11,11 +11,12 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <sys/resource.h>
 
 #include "bench/bench.h"
 #include "bench/bench_cluster.h"
+#include "bench/cluster_options.h"
 #include "bench/figures.h"
+#include "bench/stopwatch.h"
 #include "bench/task_load.h"
 #include "bench/worker_crowd.h"
 
@@ -23,20 +24,15 @@ namespace ringmaster {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr int kTasksEach = 100;
+constexpr std::uint32_t kSlots = 4;
 
-struct Options {
-  std::string database, zookeeper, output = "text";
+struct Options : ClusterOptions {
   std::vector<int> counts = {10, 1'000, 5'000};
   double idle_seconds = 10;
 };
-
-double since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 class WorkersBench {
  public:
@@ -54,7 +50,7 @@ class WorkersBench {
     for (const int count : options_.counts) {
       if (auto done = measure(count, alone); !done) return done;
     }
-    std::fputs((options_.output == "json" ? figures_.json() : figures_.text()).c_str(), stdout);
+    options_.print(figures_);
     return {};
   }
 
@@ -78,7 +74,8 @@ class WorkersBench {
     std::fprintf(stderr, "%d workers\n", count);
     const std::string of = ", " + std::to_string(count) + " workers";
     double before = master_->cpu();
-    std::optional<WorkerCrowd> crowd(std::in_place, options_.zookeeper, count);
+    const std::vector<std::vector<std::string>> groups(static_cast<std::size_t>(count), {"default"});
+    std::optional<WorkerCrowd> crowd(std::in_place, options_.zookeeper, groups, kSlots);
     const auto joined = seconds_until([&](const WorkersReply& reply) { return connected(reply) == count; });
     if (!joined) return std::unexpected(joined.error());
     figures_.add("until all that joined at once are connected" + of, "s", *joined);
@@ -142,28 +139,16 @@ class WorkersBench {
 int bench_workers(int argc, char** argv) {
   Options options;
   CLI::App app{"What many workers cost one master", "ringbench workers"};
-  app.add_option("--database", options.database, "PostgreSQL, empty: a connection string")->required();
-  app.add_option("--zookeeper", options.zookeeper, "host:port")->required();
+  options.add_to(app);
   app.add_option("--counts", options.counts, "of workers, one after the other")
       ->delimiter(',')
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   app.add_option("--idle-seconds", options.idle_seconds, "of watching a master that has nothing to do")
       ->capture_default_str();
-  app.add_option("-o,--output", options.output, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  // Three descriptors for each worker here, one there.
-  rlimit files{};
-  getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
-  if (const auto done = WorkersBench(options).run(); !done) {
-    std::fprintf(stderr, "ringbench workers: %s\n", done.error().message.c_str());
-    return 1;
-  }
-  return 0;
+  raise_file_limit();  // three descriptors for each worker here, one there
+  return exit_status(app, WorkersBench(options).run());
 }
 
 }  // namespace ringmaster

@@ -1,14 +1,13 @@
 #include "client/client.h"
 
-#include <chrono>
 #include <future>
-#include <thread>
+#include <optional>
 #include <utility>
 
 #include <unistd.h>
 
-#include "base/asio_loop.h"
 #include "client/failover.h"
+#include "client/led_loop.h"
 #include "rpc/tcp_links.h"
 
 namespace ringmaster {
@@ -28,30 +27,27 @@ LinksOptions links_options(const ClientOptions& options, std::uint64_t random) {
 
 }  // namespace
 
-// The loop, what lives on it, and the thread that runs it.
-class Client::Thread {
+// The loop and what lives on it.
+class Client::Core {
  public:
-  explicit Thread(const ClientOptions& options)
-      : failover_(loop_, options.addresses),
-        links_(loop_, links_options(options, loop_.random()), failover_),
-        thread_([this] { loop_.run(); }) {}
+  explicit Core(const ClientOptions& options)
+      : failover_(loop(), options.addresses),
+        links_(loop(), links_options(options, loop().random()), failover_) {
+    led_.start();
+  }
 
-  ~Thread() {
-    std::promise<void> done;
-    loop_.post([&] {
-      failover_.stop();
-      done.set_value();
-    });
-    done.get_future().wait();
-    loop_.stop();
-    thread_.join();
+  ~Core() {
+    led_.finish([this] { failover_.stop(); });
   }
 
   Result<> connect(Duration timeout) {
     auto connected = std::make_shared<std::promise<Result<>>>();
     auto first = connected->get_future();
-    loop_.post([this, connected] {
-      failover_.start(links_, [connected](Result<> result) { connected->set_value(std::move(result)); });
+    led_.post_service([this, connected] {
+      failover_.start(links_, [this, connected](Result<> result) {
+        connected->set_value(std::move(result));
+        led_.end_service();
+      });
     });
     if (first.wait_for(timeout) == std::future_status::ready) return first.get();
     return fail(ErrorCode::unavailable, "no master answered within " + format_duration(timeout) +
@@ -59,43 +55,56 @@ class Client::Thread {
   }
 
   void call(ApiRequest request, Duration timeout, ApiResponder respond) {
-    loop_.post([this, request = std::move(request), timeout, respond = std::move(respond)]() mutable {
-      failover_.call(std::move(request), timeout, std::move(respond));
+    led_.post_service([this, request = std::move(request), timeout, respond = std::move(respond)]() mutable {
+      failover_.call(std::move(request), timeout,
+                     [this, respond = std::move(respond)](Result<ApiReply> answer) mutable {
+                       respond(std::move(answer));
+                       led_.end_service();
+                     });
     });
   }
 
+  Result<ApiReply> ask(ApiRequest request, Duration timeout) {
+    LedLoop::Wait wait;
+    std::optional<Result<ApiReply>> got;
+    led_.run_until_over(wait, [&] {
+      failover_.call(std::move(request), timeout, [&](Result<ApiReply> answer) {
+        got.emplace(std::move(answer));
+        led_.end(wait);
+      });
+    });
+    return *std::move(got);
+  }
+
  private:
-  AsioLoop loop_;
+  AsioLoop& loop() { return led_.loop(); }
+
+  LedLoop led_;
   Failover failover_;
   TcpLinks links_;
-  std::thread thread_;
 };
 
 Client::Client(ClientOptions options)
-    : options_(std::move(options)), thread_(std::make_unique<Thread>(options_)) {}
+    : options_(std::move(options)), core_(std::make_unique<Core>(options_)) {}
 Client::~Client() = default;
 
 Result<std::unique_ptr<Client>> Client::connect(ClientOptions options) {
   if (options.addresses.empty())
     return fail(ErrorCode::invalid_argument, "no address of a master is given", "address");
   auto client = std::unique_ptr<Client>(new Client(std::move(options)));
-  if (auto connected = client->thread_->connect(client->options_.timeout); !connected) {
+  if (auto connected = client->core_->connect(client->options_.timeout); !connected) {
     return std::unexpected(connected.error());
   }
   return client;
 }
 
 void Client::call(ApiRequest request, Duration timeout, ApiResponder respond) {
-  thread_->call(std::move(request), timeout, std::move(respond));
+  core_->call(std::move(request), timeout, std::move(respond));
 }
 
 template <class Reply>
 Result<Reply> Client::ask(ApiRequest request, Duration wait) {
-  std::promise<Result<ApiReply>> promise;
-  auto future = promise.get_future();
-  call(std::move(request), options_.timeout + wait,
-       [&promise](Result<ApiReply> answer) { promise.set_value(std::move(answer)); });
-  Result<ApiReply> answer = future.get();
+  Result<ApiReply> answer = core_->ask(std::move(request), options_.timeout + wait);
   if (!answer) return std::unexpected(std::move(answer.error()));
   if (auto* reply = std::get_if<Reply>(&*answer)) return std::move(*reply);
   return fail(ErrorCode::internal, "the master answered another question");

@@ -3,8 +3,8 @@
 // Guarantees: with several addresses it goes on to the next when one cannot be reached or dies. A call that
 // surely has not been carried out, or that reads or cancels, is repeated there within its deadline; a
 // submission or release whose fate is unknown never is: the caller gets unknown_outcome. Errors say which
-// address and why. Threads: safe from any. It owns one thread, on which responders run: they must not block
-// or destroy the client.
+// address and why. Threads: safe from any. Responders run one at a time, on a thread of the client's own or
+// on one that is in a blocking call of it: they must not block, call back in that way or destroy the client.
 #pragma once
 
 #include <memory>
@@ -29,7 +29,7 @@ class Client {
   static Result<std::unique_ptr<Client>> connect(ClientOptions options);
   ~Client();  // open calls are answered `cancelled`
 
-  // Answered exactly once, on the client's thread. At most 10,000 calls wait for a connection.
+  // Answered exactly once, where responders run. At most 10,000 calls wait for a connection.
   void call(ApiRequest request, Duration timeout, ApiResponder respond);
 
   Result<SubmitReply> submit(SubmitRequest request);
@@ -46,13 +46,13 @@ class Client {
   Result<AuditReply> audit(AuditRequest request);  // takes some seconds; a full one as long as it takes
 
  private:
-  class Thread;
+  class Core;
   explicit Client(ClientOptions options);
   template <class Reply>
   Result<Reply> ask(ApiRequest request, Duration wait = Duration{0});
 
   ClientOptions options_;
-  std::unique_ptr<Thread> thread_;
+  std::unique_ptr<Core> core_;
 };
 
 }  // namespace ringmaster

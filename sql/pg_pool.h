@@ -72,6 +72,7 @@ class PgPool {
 
   // ---- a connection's way up ----
   void connect(Slot& slot);
+  void check_durability(Slot& slot);
   void check_schema(Slot& slot);
   void register_master(Slot& slot);
   void make_fence(Slot& slot);

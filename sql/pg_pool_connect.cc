@@ -1,5 +1,7 @@
-// PgPool: how a connection comes up: schema, master row (the first time), fence row.
+// PgPool: how a connection comes up: settings, schema, master row (the first time), fence row.
 #include <utility>
+
+#include <glog/logging.h>
 
 #include "sql/migrate.h"
 #include "sql/pg_pool.h"
@@ -31,8 +33,7 @@ void PgPool::connect(Slot& slot) {
       [this, &slot, alive = std::weak_ptr<int>(alive_)](Result<> connected) {
         if (alive.expired()) return;
         if (!connected) return drop(slot, connected.error());
-        if (opening_ && !opening_->registered) return check_schema(slot);
-        make_fence(slot);
+        check_durability(slot);
       },
       [this, &slot, alive = std::weak_ptr<int>(alive_)](std::string) {
         if (!alive.expired() && slot.ready) on_lost(slot);  // otherwise setup() sees it
@@ -57,6 +58,19 @@ void PgPool::setup(Slot& slot, const PgStatement& statement, const PgParams& par
           if (!alive.expired()) drop(slot, error);
         });
       });
+}
+
+// What is answered has to survive. A session's own setting is mended; what only the server can mend is said.
+void PgPool::check_durability(Slot& slot) {
+  setup(slot, pg_statements().durability, {}, [this, &slot](PgReply reply) {
+    if (!reply.rows.is_null(0, 0)) {
+      LOG_EVERY_T(WARNING, 60) << "PostgreSQL runs with " << reply.rows.text(0, 0)
+                               << " = off: when its machine crashes, tasks that were answered may be lost or "
+                                  "damaged; switch it on";
+    }
+    if (opening_ && !opening_->registered) return check_schema(slot);
+    make_fence(slot);
+  });
 }
 
 void PgPool::check_schema(Slot& slot) {

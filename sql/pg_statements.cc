@@ -333,6 +333,11 @@ PgStatements make() {
                       kInALane + " ORDER BY rank, id LIMIT $5::int8"};
   s.audit_tasks = {"audit_tasks", kAuditRow + "id > $1::int8 ORDER BY id LIMIT $2::int8"};
   s.audit_history = {"audit_history", kAuditHistory};
+  s.durability = {"durability",
+                  "SELECT CASE WHEN current_setting('fsync') = 'off' THEN 'fsync'"
+                  " WHEN current_setting('full_page_writes') = 'off' THEN 'full_page_writes' END,"
+                  " CASE WHEN current_setting('synchronous_commit') = 'off'"
+                  " THEN set_config('synchronous_commit', 'on', false) END"};
   s.database_time = {"database_time", "SELECT clock_timestamp()"};
   s.maintain = {"maintain",
                 "WITH d AS (DELETE FROM ringmaster.late_result"

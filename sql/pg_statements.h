@@ -13,7 +13,8 @@ namespace ringmaster {
 
 struct PgStatements {
   // A connection's life.
-  PgStatement schema_version, register_master, make_fence, settle, resign, no_deadline, usual_deadline;
+  PgStatement durability, schema_version, register_master, make_fence, settle, resign, no_deadline,
+      usual_deadline;
   // Shards.
   PgStatement shards, take_shards, release_shards, predecessors, take_over;
   // Writes. The plain forms leave out the columns that hold defaults in every row of the batch.

@@ -165,21 +165,24 @@ void FileSpool::forget(const std::vector<Token>& tokens) {
 }
 
 void FileSpool::place(const Token& token, Sequence append) {
-  drop(token);
-  const SegmentNumber segment = live_.rbegin()->first;
-  places_[token] = Place{segment, append};
-  ++live_[segment];
+  const Place place{live_.rbegin()->first, append};
+  const auto [found, fresh] = places_.try_emplace(token, place);
+  if (!fresh) uncount(std::exchange(found->second, place));
+  ++live_.rbegin()->second;
   ++pending_[append - settled_ - 1].live;
 }
 
 bool FileSpool::drop(const Token& token) {
   const auto found = places_.find(token);
   if (found == places_.end()) return false;
-  const Place& place = found->second;
-  --live_[place.segment];
-  if (place.append > settled_) --pending_[place.append - settled_ - 1].live;
+  uncount(found->second);
   places_.erase(found);
   return true;
+}
+
+void FileSpool::uncount(const Place& place) {
+  --live_[place.segment];
+  if (place.append > settled_) --pending_[place.append - settled_ - 1].live;
 }
 
 // ---- segments -----------------------------------------------------------------------------------

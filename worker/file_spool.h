@@ -83,6 +83,7 @@ class FileSpool final : public Spool {
   void relocate_oldest();
   void place(const Token& token, Sequence append);
   bool drop(const Token& token);
+  void uncount(const Place& place);
   void delete_finished();
   void arm_timer();
   void on_timer();

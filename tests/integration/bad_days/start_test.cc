@@ -58,6 +58,18 @@ TEST_F(BadStart, AnotherClustersDatabaseIsRefused) {
   EXPECT_THAT(cluster_.log_of("m1"), ::testing::Not(HasSubstr("channel to worker w1 is down")));
 }
 
+TEST_F(BadStart, ADatabaseThatDoesNotKeepWhatItCommitsIsSaid) {
+  PostgresServer& server = PostgresServer::shared();
+  server.query("postgres", "ALTER SYSTEM SET fsync = off");
+  server.query("postgres", "SELECT pg_reload_conf()");
+  cluster_.start_master("m1");
+  EXPECT_TRUE(says("m1",
+                   "PostgreSQL runs with fsync = off: when its machine crashes, tasks that were answered may "
+                   "be lost or damaged; switch it on"));
+  server.query("postgres", "ALTER SYSTEM RESET fsync");
+  server.query("postgres", "SELECT pg_reload_conf()");
+}
+
 TEST_F(BadStart, AMasterWithoutItsDatabaseSaysSoAndServesOnceItIsThere) {
   PostgresServer::shared().stop();
   ChildProcess& master = cluster_.start_master("m1");

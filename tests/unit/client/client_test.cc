@@ -80,6 +80,55 @@ TEST(Client, ServesManyThreads) {
   EXPECT_EQ(answered, 200);
 }
 
+// Whoever waits runs the client's loop: answers come whoever that is, and one at a time.
+TEST(Client, AnswersOneAtATimeWhoeverRunsItsLoop) {
+  FakeMaster master(1);
+  const auto client = Client::connect(options_for({master.address()}));
+  ASSERT_TRUE(client) << client.error().message;
+  constexpr int kCalls = 200;
+  int answered = 0;  // by responders only: what a race would break
+  std::atomic<bool> inside = false;
+  std::promise<void> all;
+  const auto call = [&] {
+    (*client)->call(SubmitRequest{{NewTask{}}}, std::chrono::seconds(10), [&](Result<ApiReply> reply) {
+      EXPECT_TRUE(reply);
+      EXPECT_FALSE(inside.exchange(true)) << "two responders at once";
+      if (++answered == 3 * kCalls) all.set_value();
+      inside = false;
+    });
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (int thread = 0; thread < 3; ++thread) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < kCalls; ++i) {
+          call();
+          if (i % 3 == 0) {
+            EXPECT_TRUE((*client)->submit({{NewTask{}}}));
+          }
+          if (i % 50 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(3));
+        }
+      });
+    }
+  }
+  EXPECT_EQ(all.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
+}
+
+// After a pause the client's own thread runs the loop; before it, nobody does.
+TEST(Client, AnswersAfterAPauseAndRightAfterACall) {
+  FakeMaster master(1);
+  const auto client = Client::connect(options_for({master.address()}));
+  ASSERT_TRUE(client) << client.error().message;
+  for (const int pause : {0, 1, 5, 0, 20}) {
+    EXPECT_TRUE((*client)->submit({{NewTask{}}}));
+    std::this_thread::sleep_for(std::chrono::milliseconds(pause));
+    std::promise<bool> answered;
+    (*client)->call(SubmitRequest{{NewTask{}}}, std::chrono::seconds(10),
+                    [&](Result<ApiReply> reply) { answered.set_value(reply.has_value()); });
+    EXPECT_TRUE(answered.get_future().get());
+  }
+}
+
 TEST(Client, ConnectsToTheNextMasterWhenOneIsDown) {
   std::string dead;
   {

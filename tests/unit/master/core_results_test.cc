@@ -382,31 +382,6 @@ TEST(SchedulerCoreLoss, AHeldAttemptIsAdoptedNotRunAgain) {
   ASSERT_THAT(h.last.completions, SizeIs(1));
 }
 
-TEST(SchedulerCoreBacklog, WaitsForADrainingWorkerThatMayHoldATask) {
-  CoreHarness h;
-  const TaskRow row = h.row();
-  const Token token{row.id, 1, 1};
-  const LinkId w1 = h.add_worker("w1"), w2 = h.add_worker("w2");
-  h.core.on_message(w1, WorkerStatus{.credit_limit = 0, .draining = true}, h.now);
-  h.take();
-  h.core.on_shards_taken({{row.id.shard(), 2}}, h.now);
-  const std::uint64_t asked1 = h.announced(w1);
-  const std::uint64_t asked2 = [&] {
-    for (const auto& [to, message] : h.last.sends) {
-      const auto* announce = std::get_if<Announce>(&message);
-      if (announce != nullptr && to == w2) return announce->sequence;
-    }
-    return std::uint64_t{0};
-  }();
-  h.core.on_message(w2, Inventory{asked2, true, {}, {}}, h.now);
-  h.answer_reads({row});
-  EXPECT_THAT(h.dispatched(), IsEmpty()) << "w1 has not spoken yet";
-  h.core.on_message(w1, Inventory{asked1, true, {}, {{token, HeldState::running, h.now.wall}}}, h.now);
-  h.answer_reads({row});
-  EXPECT_THAT(h.dispatched(), IsEmpty());
-  EXPECT_EQ(h.core.counters().adopted, 1u);
-}
-
 TEST(SchedulerCoreShards, WhatWasDecidedForAReleasedShardIsNotSent) {
   Dispatched h;
   h.core.freeze();
@@ -427,99 +402,6 @@ TEST(SchedulerCore, AStartDeadlineThatPassedWhileTheTaskWasOutStillHolds) {
   h.take();
   ASSERT_THAT(h.last.completions, SizeIs(1));
   EXPECT_EQ(h.last.completions[0].state, TaskState::timed_out);
-}
-
-TEST(SchedulerCoreBacklog, WaitsForTheInventoriesOfTheGroupThenPagesInRankOrder) {
-  CoreHarness h({.page_size = 3});
-  std::vector<TaskRow> rows;
-  for (int i = 0; i < 10; ++i) {
-    rows.push_back(h.row());
-    h.now.wall += std::chrono::milliseconds(1);
-  }
-  h.registered.push_back({"w1", "w1:1", "v", Incarnation{5}, {"default"}, 4, 1, h.now.wall});
-  h.core.on_workers(h.registered, h.now);
-  std::vector<ShardEpoch> all;
-  for (int i = 0; i < kShardCount; ++i) all.push_back({static_cast<ShardId>(i), 1});
-  h.core.on_shards_taken(all, h.now);
-  h.answer_reads(rows);
-  EXPECT_EQ(h.core.tasks_in_memory(), 0u) << "w1 has not said what it holds";
-  const LinkId w1 = h.connect("w1", Incarnation{5});
-  h.core.on_message(w1, WorkerStatus{.credit_limit = 100}, h.now);
-  std::vector<TaskId> order;
-  for (int round = 0; round < 10; ++round) {
-    h.take();
-    for (const auto& [link, token] : h.dispatched()) order.push_back(token.task);
-    for (const ReadRequest& read : std::vector<ReadRequest>(h.last.reads)) h.answer(read, rows);
-  }
-  ASSERT_THAT(order, SizeIs(10));
-  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
-}
-
-TEST(SchedulerCoreBacklog, ARowThatWasReadBeforeItsTaskEndedDoesNotComeBack) {
-  Dispatched h;
-  // A page is being read while the task ends; its snapshot still has the row.
-  const TaskRow stale = [&] {
-    TaskRow row = h.core.make_row({}, h.id, h.now);
-    return row;
-  }();
-  h.core.on_shards_taken({{0, 2}}, h.now);
-  h.pass(std::chrono::seconds(1));
-  for (int i = 0; i < 3; ++i) {
-    h.take();
-    for (const ReadRequest& read : std::vector<ReadRequest>(h.last.reads)) {
-      if (std::holds_alternative<GroupsRead>(read)) {
-        h.core.on_groups({"default"});
-      } else if (std::holds_alternative<PageRead>(read)) {
-        h.report(h.w1, h.token);
-        h.take();
-        h.commit();
-        h.core.on_page(std::get<PageRead>(read), {stale}, {stale.rank, stale.id}, true, h.now);
-      }
-    }
-  }
-  h.take();
-  EXPECT_THAT(h.dispatched(), IsEmpty());
-  EXPECT_EQ(h.core.tasks_in_memory(), 0u);
-}
-
-TEST(SchedulerCoreBacklog, MemoryStaysWithinTheWindowAndNothingIsForgotten) {
-  CoreHarness h({.lane_window = 10, .page_size = 4});
-  h.own_all();
-  std::vector<TaskRow> rows;
-  for (int i = 0; i < 100; ++i) {
-    rows.push_back(h.row());
-    h.core.on_accepted({rows.back()}, h.now);
-    h.take();
-    EXPECT_LE(h.core.tasks_in_memory(), 15u);
-  }
-  const LinkId w1 = h.add_worker("w1", 2);
-  std::set<TaskId> ran;
-  for (int round = 0; round < 1'000 && ran.size() < 100; ++round) {
-    h.take();
-    const auto sent = h.dispatched();
-    for (const ReadRequest& read : std::vector<ReadRequest>(h.last.reads)) h.answer(read, rows);
-    for (const auto& [link, token] : sent) {
-      EXPECT_TRUE(ran.insert(token.task).second);
-      h.report(w1, token);
-    }
-    Effects more = h.core.take_effects(h.now);
-    for (const Completion& done : more.completions) {
-      std::erase_if(rows, [&](const TaskRow& row) { return row.id == done.token.task; });
-    }
-    for (const ReadRequest& read : more.reads) h.answer(read, rows);
-    h.core.on_completed(more.completions,
-                        std::vector<WriteFate>(more.completions.size(), WriteFate::applied));
-    for (const auto& [link, message] : more.sends) {
-      if (const auto* batch = std::get_if<DispatchBatch>(&message)) {
-        for (const Dispatch& item : batch->items) {
-          EXPECT_TRUE(ran.insert(item.token.task).second);
-          h.report(w1, item.token);
-        }
-      }
-    }
-    h.pass(std::chrono::milliseconds(10));
-  }
-  EXPECT_EQ(ran.size(), 100u);
 }
 
 }  // namespace
