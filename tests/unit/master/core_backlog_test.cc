@@ -9,6 +9,9 @@
 namespace ringmaster {
 namespace {
 
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
 TEST(SchedulerCoreBacklog, WaitsForADrainingWorkerThatMayHoldATask) {
   CoreHarness h;
   const TaskRow row = h.row();
