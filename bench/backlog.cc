@@ -80,6 +80,10 @@ class BacklogBench {
   Result<> with(const std::string& what, std::uint64_t tasks, int lanes) {
     std::fprintf(stderr, "%s: filling\n", what.c_str());
     if (auto filled = fill(tasks, lanes); !filled) return filled;
+    const auto size = cluster_.ask("SELECT pg_total_relation_size('ringmaster.task')");
+    if (!size) return std::unexpected(size.error());
+    figures_.add("a waiting task and its index entries in PostgreSQL, " + what, "bytes",
+                 std::stod(*size) / static_cast<double>(tasks));
     std::fprintf(stderr, "%s: workers, then a master\n", what.c_str());
     std::optional<WorkerCrowd> crowd;
     std::uint32_t workers = 1;

@@ -61,6 +61,11 @@ class EnduranceBench {
     }
     flowing.join();
     if (!flow) return std::unexpected(flow.error());
+    const auto size = cluster_.ask(
+        "SELECT sum(pg_total_relation_size(relid)) / (SELECT count(*) FROM ringmaster.task_history)"
+        " FROM pg_partition_tree('ringmaster.task_history')");
+    if (!size) return std::unexpected(size.error());
+    figures_.add("an ended task and its index entry in PostgreSQL", "bytes", std::stod(*size));
     return {};
   }
 
