@@ -410,6 +410,7 @@ class SchedulerCore {
   void settle_inquiry(Lookup& answer, Inquiry inquiry, Now now);
   void refuse(Hearsay& said);
   void settle_without_row(const Lookup& answer, Hearsay& said);
+  void end_page(const PageRead& request);
   void end_read();
   bool reading() const { return pages_reading_ > 0 || due_reading_; }
 
@@ -435,7 +436,7 @@ class SchedulerCore {
   std::map<TaskId, TaskId> accepting_;  // first to last id
   std::map<TaskId, Inquiry> inquiries_;
   bool want_groups_ = false, groups_reading_ = false, due_reading_ = false;
-  int pages_reading_ = 0, lookups_reading_ = 0;
+  int pages_reading_ = 0, rows_reading_ = 0, lookups_reading_ = 0;
   MonoTime reads_paused_until_{};  // after a failed one
   ReadStamp read_clock_ = 0;
   std::unordered_map<TaskId, ReadStamp> touched_;  // while anything is being read

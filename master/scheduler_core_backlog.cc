@@ -183,6 +183,11 @@ void SchedulerCore::plan_reads(Now now) {
   }
 }
 
+void SchedulerCore::end_page(const PageRead& request) {
+  --pages_reading_;
+  rows_reading_ -= request.limit;
+}
+
 void SchedulerCore::end_read() {
   if (!reading() && lookups_reading_ == 0) touched_.clear();
 }
@@ -202,7 +207,7 @@ void SchedulerCore::on_page(const PageRead& request, std::vector<TaskRow> rows, 
   for (TaskRow& row : rows) take_row(std::move(row), request.begun, now);
   its.end_read(last, exhausted);
   moved_.insert(&its);
-  --pages_reading_;
+  end_page(request);
   end_read();
 }
 
@@ -305,7 +310,7 @@ void SchedulerCore::read_failed(const ReadRequest& request, Now now) {
     Lane& its = lane(page->group);
     its.abort_read();
     moved_.insert(&its);
-    --pages_reading_;
+    end_page(*page);
   } else if (std::holds_alternative<DueRead>(request)) {
     // Nothing of that span was seen: all lanes look again from their start, up to the horizon.
     due_reading_ = false;

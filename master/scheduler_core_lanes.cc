@@ -6,9 +6,10 @@
 namespace ringmaster {
 
 namespace {
-constexpr std::size_t kLeastShare = 32;        // waiting tasks of a lane with workers
-constexpr std::size_t kIdleShare = 16;         // without: for their deadlines
-constexpr int kMaxPagesAtOnce = 8;             // others want to read, too
+constexpr std::size_t kLeastShare = 32;  // waiting tasks of a lane with workers
+constexpr std::size_t kIdleShare = 16;   // without: for their deadlines
+// Others want to read, too: so many whole pages at once, or more small ones with as many rows together.
+constexpr int kMaxPagesAtOnce = 8, kMaxSmallPagesAtOnce = 64;
 constexpr std::size_t kMaxLanesLookedAt = 64;  // in one turn, for their next page
 }  // namespace
 
@@ -52,7 +53,11 @@ void SchedulerCore::feed(Lane& its) {
 void SchedulerCore::read_pages(Lane::Queue queue, Now now) {
   std::deque<Lane*>& lanes = hungry_[queue];
   const std::size_t most = std::min(lanes.size(), kMaxLanesLookedAt);
-  for (std::size_t i = 0; i < most && pages_reading_ < kMaxPagesAtOnce; ++i) {
+  const int most_pages = queue == Lane::Queue::served ? kMaxSmallPagesAtOnce : kMaxPagesAtOnce;
+  const auto room = [&] {
+    return pages_reading_ < most_pages && rows_reading_ < kMaxPagesAtOnce * options_.page_size;
+  };
+  for (std::size_t i = 0; i < most && room(); ++i) {
     Lane& its = *lanes.front();
     lanes.pop_front();
     if (its.queue != queue) continue;
@@ -65,6 +70,7 @@ void SchedulerCore::read_pages(Lane::Queue queue, Now now) {
       its.begin_read();
       ++pages_reading_;
       const int limit = std::min(options_.page_size, static_cast<int>(share_of(its)));
+      rows_reading_ += limit;
       effects_.reads.push_back(PageRead{its.group(), its.cursor(), horizon_, limit, read_clock_});
     }
   }

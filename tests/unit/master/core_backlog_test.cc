@@ -214,6 +214,36 @@ TEST_F(ManyLanes, ThoseWithWorkersAreReadFirstAndAFewAtATime) {
   EXPECT_EQ(std::set(pages.begin(), pages.end()).size(), 8U) << "each is read once";
 }
 
+// Thousands of lanes with workers have small shares: eight pages at a time would starve them.
+TEST_F(ManyLanes, TheSmallerTheirPagesTheMoreAreReadAtOnce) {
+  std::vector<std::string> groups;
+  std::vector<TaskRow> rows;
+  for (int i = 0; i < kLanes; ++i) {
+    groups.push_back(of_group(i).group);
+    rows.push_back(h_.row(of_group(i)));
+  }
+  h_.own_all();
+  h_.add_worker("w1", 50, groups);
+  std::vector<ShardEpoch> all;
+  for (int i = 0; i < kShardCount; ++i) all.push_back({static_cast<ShardId>(i), 2});
+  h_.core.on_shards_taken(all, h_.now);
+  h_.pass(std::chrono::seconds(2));  // nobody waits for inventories any more
+  h_.take();
+  int pages = 0, most_rows = 0;
+  for (int turn = 0; turn < 2; ++turn) {
+    for (const ReadRequest& read : std::vector<ReadRequest>(h_.last.reads)) {
+      if (std::holds_alternative<GroupsRead>(read)) h_.answer(read, rows);
+      const auto* page = std::get_if<PageRead>(&read);
+      if (page == nullptr) continue;
+      ++pages;
+      most_rows += page->limit;
+    }
+    h_.take();
+  }
+  EXPECT_GT(pages, 8);
+  EXPECT_LE(most_rows, 8 * 50 + 32) << "as many rows as eight whole pages have";
+}
+
 // As at a start: the lanes are known before their workers.
 TEST_F(ManyLanes, OneThatGetsAWorkerPassesThoseWithout) {
   std::vector<TaskRow> rows;
