@@ -52,6 +52,7 @@ class BacklogBench {
  private:
   static constexpr int kMostGroups = 64;  // of one worker
   static constexpr std::uint32_t kCrowdSlots = 4;
+  static constexpr milliseconds kPause{20};  // between questions: each answer names every lane
   static constexpr const char* kEmptyRate = "dispatched and done, an empty table";
   static constexpr const char* kEmptyUrgent = "an urgent task starts, an empty table, p50";
 
@@ -103,7 +104,7 @@ class BacklogBench {
     auto load = TaskLoad::connect(cluster_.address_of("m1"), 1, workers);
     if (!load) return std::unexpected(load.error());
     for (auto now = load->cluster(); now && now->completed == 0 && since(started) < 60; now = load->cluster())
-      std::this_thread::sleep_for(milliseconds(1));
+      std::this_thread::sleep_for(kPause);
     const bool empty = tasks == options_.few;
     figures_.add("from a master's start to its first result, " + what, "ms", 1e3 * since(started),
                  empty ? std::vector<Figures::Goal>{} : std::vector{Figures::at_most(1'000)});
@@ -121,10 +122,11 @@ class BacklogBench {
     if (!before) return std::unexpected(before.error());
     const auto begin = Clock::now();
     Result<ClusterReply> now = before;
-    while (now && (empty ? now->completed < options_.few : since(begin) < options_.seconds)) {
-      std::this_thread::sleep_for(milliseconds(5));
+    if (!empty) std::this_thread::sleep_for(std::chrono::duration<double>(options_.seconds));
+    do {
+      std::this_thread::sleep_for(kPause);
       now = load.cluster();
-    }
+    } while (now && empty && now->completed < options_.few);
     if (!now) return std::unexpected(now.error());
     figures_.add("dispatched and done, " + what, "tasks/s",
                  static_cast<double>(now->completed - before->completed) / since(begin),

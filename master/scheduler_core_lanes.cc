@@ -6,7 +6,7 @@
 namespace ringmaster {
 
 namespace {
-constexpr std::size_t kLeastShare = 32;  // waiting tasks of a lane with workers
+constexpr std::size_t kLeastShare = 16;  // waiting tasks of a lane with workers
 constexpr std::size_t kIdleShare = 16;   // without: for their deadlines
 // Others want to read, too: so many whole pages at once, or more small ones with as many rows together.
 constexpr int kMaxPagesAtOnce = 8, kMaxSmallPagesAtOnce = 64;

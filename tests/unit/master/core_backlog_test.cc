@@ -192,7 +192,7 @@ TEST_F(ManyLanes, ShareTheMemoryAndNothingIsForgotten) {
   most_in_memory_ = 0;
   serve(h_.add_worker("w1", 50, groups));
   EXPECT_EQ(ran_.size(), static_cast<std::size_t>(kLanes * kEach));
-  EXPECT_LE(most_in_memory_, 20U * 32 + 50) << "the least share of each, and what is on its way";
+  EXPECT_LE(most_in_memory_, 400U + 50 + 50) << "the window, what is on its way, and a page";
 }
 
 TEST_F(ManyLanes, ThoseWithWorkersAreReadFirstAndAFewAtATime) {
